@@ -1,0 +1,1 @@
+"""TFX components: Trainer, Evaluator and Pusher."""

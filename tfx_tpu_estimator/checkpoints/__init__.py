@@ -1,0 +1,1 @@
+"""TF1-format checkpoints: finding, reading, warm start."""

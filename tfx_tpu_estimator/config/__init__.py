@@ -1,0 +1,1 @@
+"""Run-time configuration: RunConfig, TPUConfig and the processes of a cluster."""

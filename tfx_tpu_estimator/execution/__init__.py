@@ -1,0 +1,1 @@
+"""The engines: they run a built graph step by step."""

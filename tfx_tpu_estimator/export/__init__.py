@@ -1,0 +1,1 @@
+"""SavedModels with the metagraphs {serve} and {serve, tpu}."""
