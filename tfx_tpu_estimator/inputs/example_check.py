@@ -36,14 +36,14 @@ def explain_mismatch(record: bytes, layouts: Mapping[str, FeatureLayout]) -> str
 
 def _decode_example(record: bytes) -> tf.train.Example | None:
     example = tf.train.Example()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(record=True) as caught:
         # Some protobuf versions only warn about bytes that are left over.
-        warnings.simplefilter("error")
+        warnings.simplefilter("always")
         try:
             example.ParseFromString(record)
-        except (DecodeError, RuntimeWarning, UnicodeDecodeError):
+        except DecodeError:
             return None
-    return example
+    return None if caught else example
 
 
 def _explain_feature(example: tf.train.Example, name: str, layout: FeatureLayout) -> str | None:

@@ -118,7 +118,7 @@ def _to_static(tensor: tf.Tensor, layout: FeatureLayout) -> tf.Tensor:
     longest = tf.shape(tensor)[1]
     check = tf.debugging.Assert(
         longest <= layout.size,
-        [f"Feature {layout.name!r} may have at most {layout.size} value(s); got", longest],
+        [f"Feature `{layout.name}` may have at most {layout.size} value(s); got", longest],
     )
     # In a v1 graph nothing else would make the check run; in eager mode there is no operation.
     with tf.control_dependencies([] if check is None else [check]):

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 import tensorflow as tf
 
 _CHUNK_BYTES = 1 << 20
+# Around the data of a record: its length (8 bytes) with checksum (4), and the data's checksum (4).
+_FRAME_BYTES = 16
 
 
 def iterate_records(path: str, compression: str) -> Iterator[bytes]:
@@ -47,16 +49,35 @@ def find_corrupt_record(files: Iterable[str], compression: str) -> tuple[str, in
         (file, index of the record in it counted from 0, reason), or None if all can be read.
     """
     for path in files:
-        index = 0
+        index, framed = 0, 0
         try:
-            for _ in iterate_records(path, compression):
+            for record in iterate_records(path, compression):
                 index += 1
+                framed += len(record) + _FRAME_BYTES
         except tf.errors.DataLossError as error:
             return path, index, _explain_data_loss(path, compression, index, error)
-        # TensorFlow takes a gzip stream that stops between two records for a whole one.
-        damage = _find_gzip_damage(path) if compression == "GZIP" else None
+        damage = _find_silent_loss(path, compression, framed)
         if damage is not None:
             return path, index, damage
+    return None
+
+
+def _find_silent_loss(path: str, compression: str, framed: int) -> str | None:
+    """Finds what TensorFlow takes for a good end: a stop between records or in a record's length.
+
+    Args:
+        path: a file of which all records could be read.
+        compression: 'GZIP' or ''.
+        framed: bytes that the records and their frames take.
+    """
+    if compression == "GZIP":
+        size, damage = _unpack_gzip(path)
+        if damage is not None:
+            return damage
+    else:
+        size = tf.io.gfile.stat(path).length
+    if size != framed:
+        return f"the file ends in the middle of the record ({size - framed} bytes are left over)"
     return None
 
 
@@ -65,7 +86,7 @@ def _explain_data_loss(
 ) -> str:
     """Puts TensorFlow's reason into words that say what is wrong with the file."""
     if compression == "GZIP":
-        damage = _find_gzip_damage(path)
+        _, damage = _unpack_gzip(path)
         if damage is not None:
             return damage
     message = str(error.message).split("\n")[0]
@@ -78,25 +99,23 @@ def _explain_data_loss(
     return f"wrong checksum ({message})"
 
 
-def _find_gzip_damage(path: str) -> str | None:
-    """Unpacks a gzip file to its end; returns what is wrong with it, if anything."""
+def _unpack_gzip(path: str) -> tuple[int, str | None]:
+    """Unpacks a gzip file to its end; returns (bytes unpacked, what is wrong or None)."""
+    size = 0
     if not _starts_like_gzip(path):
-        return None if _is_empty(path) else "the file is not compressed with gzip"
+        is_empty = tf.io.gfile.stat(path).length == 0
+        return size, None if is_empty else "the file is not compressed with gzip"
     try:
         with tf.io.gfile.GFile(path, "rb") as raw, gzip.GzipFile(fileobj=raw) as file:
-            while file.read(_CHUNK_BYTES):
-                pass
+            while chunk := file.read(_CHUNK_BYTES):
+                size += len(chunk)
     except EOFError:
-        return "the gzip stream is truncated: the file ends before the end of its data"
+        return size, "the gzip stream is truncated: the file ends before the end of its data"
     except (gzip.BadGzipFile, zlib.error) as error:
-        return f"the gzip stream is damaged ({error})"
-    return None
+        return size, f"the gzip stream is damaged ({error})"
+    return size, None
 
 
 def _starts_like_gzip(path: str) -> bool:
     with tf.io.gfile.GFile(path, "rb") as file:
         return file.read(2) == b"\x1f\x8b"
-
-
-def _is_empty(path: str) -> bool:
-    return tf.io.gfile.stat(path).length == 0

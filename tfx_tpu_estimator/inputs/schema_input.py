@@ -38,9 +38,9 @@ def make_schema_input_fn(
 
     Returns:
         `input_fn(params)` -> Dataset of (features {name: [batch, ...]}, label [batch, ...]). It
-        reads `params[files_key]`, 'schema_path', 'label_key', 'batch_size' and, if there, 'data_format',
-        'payload_format' and 'seed'. It raises ValueError for a parameter that is missing or
-        wrong, and EmptySplitError if there is no record.
+        reads `params[files_key]`, 'schema_path', 'label_key', 'batch_size' and, if there,
+        'data_format', 'payload_format' and 'seed'. It raises ValueError for a parameter that is
+        missing or wrong, and EmptySplitError if there is no record.
 
     Example:
         >>> input_fn = make_schema_input_fn("train_files", training=True)
