@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tfx_tpu_estimator import spec_checks
-from tfx_tpu_estimator.modes import check_mode
+from tfx_tpu_estimator import spec_validation
+from tfx_tpu_estimator.modes import validate_mode
 
 
 class _EstimatorSpecFields(NamedTuple):
@@ -73,25 +73,27 @@ class EstimatorSpec(_EstimatorSpecFields):
                 no export output is the default.
             TypeError: if a part has the wrong type.
         """
-        check_mode(mode)
-        train_op = spec_checks.check_train_op(train_op, mode)
-        loss = spec_checks.check_loss(loss, mode)
-        predictions = spec_checks.check_predictions(predictions, mode)
+        validate_mode(mode)
+        train_op = spec_validation.validate_train_op(train_op, mode)
+        loss = spec_validation.validate_loss(loss, mode)
+        predictions = spec_validation.validate_predictions(predictions, mode)
         return super().__new__(
             cls,
             mode=mode,
             predictions=predictions,
             loss=loss,
             train_op=train_op,
-            eval_metric_ops=spec_checks.check_eval_metric_ops(eval_metric_ops),
-            export_outputs=spec_checks.check_export_outputs(export_outputs, predictions, mode),
-            training_chief_hooks=spec_checks.check_hooks(
+            eval_metric_ops=spec_validation.validate_eval_metric_ops(eval_metric_ops),
+            export_outputs=spec_validation.validate_export_outputs(
+                export_outputs, predictions, mode
+            ),
+            training_chief_hooks=spec_validation.validate_hooks(
                 training_chief_hooks, "training_chief_hooks"
             ),
-            training_hooks=spec_checks.check_hooks(training_hooks, "training_hooks"),
-            scaffold=spec_checks.check_scaffold(scaffold),
-            evaluation_hooks=spec_checks.check_hooks(evaluation_hooks, "evaluation_hooks"),
-            prediction_hooks=spec_checks.check_hooks(prediction_hooks, "prediction_hooks"),
+            training_hooks=spec_validation.validate_hooks(training_hooks, "training_hooks"),
+            scaffold=spec_validation.validate_scaffold(scaffold),
+            evaluation_hooks=spec_validation.validate_hooks(evaluation_hooks, "evaluation_hooks"),
+            prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
 
     def _replace(self, **changes: Any) -> EstimatorSpec:

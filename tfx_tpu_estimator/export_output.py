@@ -111,7 +111,7 @@ class ClassificationOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> ClassificationOutput:
         """Rebuilds the output; see `ExportOutput.with_tensors`."""
-        _check_count(tensors, self.tensors())
+        _validate_count(tensors, self.tensors())
         scores, classes = tensors
         return ClassificationOutput(scores=scores, classes=classes)
 
@@ -156,7 +156,7 @@ class RegressionOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> RegressionOutput:
         """Rebuilds the output; see `ExportOutput.with_tensors`."""
-        _check_count(tensors, self.tensors())
+        _validate_count(tensors, self.tensors())
         return RegressionOutput(tensors[0])
 
 
@@ -213,7 +213,7 @@ class PredictOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> PredictOutput:
         """Rebuilds the output under the same names; see `ExportOutput.with_tensors`."""
-        _check_count(tensors, self.tensors())
+        _validate_count(tensors, self.tensors())
         return PredictOutput(dict(zip(self._outputs, tensors, strict=True)))
 
 
@@ -244,7 +244,7 @@ def _require_float32(tensor: tf.Tensor, what: str) -> None:
         )
 
 
-def _check_count(given: Sequence[Any], own: Sequence[Any]) -> None:
+def _validate_count(given: Sequence[Any], own: Sequence[Any]) -> None:
     if len(given) != len(own):
         raise ValueError(
             f"`tensors` must have {len(own)} entries, as tensors() has; got {len(given)}."

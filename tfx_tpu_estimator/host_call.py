@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 
-def check_host_function(pair: Any, what: str) -> None:
+def validate_host_function(pair: Any, what: str) -> None:
     """Checks a (function, tensors) pair before anything is built from it.
 
     Args:
@@ -32,7 +32,7 @@ def check_host_function(pair: Any, what: str) -> None:
         raise TypeError(f"`{what}[0]` should be callable; got {function!r}.")
     if not isinstance(tensors, tuple | list | dict):
         raise ValueError(f"`{what}[1]` should be tuple or list, or dict; got {tensors!r}.")
-    _check_arguments(function, tensors, what)
+    _validate_arguments(function, tensors, what)
 
 
 def call_host_function(pair: Sequence[Any]) -> Any:
@@ -126,7 +126,7 @@ def build_host_call_hook(host_call: Sequence[Any]) -> HostCallHook:
     return HostCallHook(fetches)
 
 
-def _check_arguments(function: Callable[..., Any], tensors: Any, what: str) -> None:
+def _validate_arguments(function: Callable[..., Any], tensors: Any, what: str) -> None:
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

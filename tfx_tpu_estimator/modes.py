@@ -24,7 +24,7 @@ class ModeKeys:
 ALL_MODES = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
 
 
-def check_mode(mode: str) -> None:
+def validate_mode(mode: str) -> None:
     """Refuses anything that is not one of the three modes.
 
     Args:

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from tfx_tpu_estimator import host_call as host_calls
-from tfx_tpu_estimator import spec_checks
+from tfx_tpu_estimator import spec_validation
 from tfx_tpu_estimator.estimator_spec import EstimatorSpec
-from tfx_tpu_estimator.modes import check_mode
+from tfx_tpu_estimator.modes import validate_mode
 
 
 class _TPUEstimatorSpecFields(NamedTuple):
@@ -80,11 +80,11 @@ class TPUEstimatorSpec(_TPUEstimatorSpecFields):
                 does not fit together.
             TypeError: if a function cannot be called or a hook is no SessionRunHook.
         """
-        check_mode(mode)
+        validate_mode(mode)
         if eval_metrics is not None:
-            host_calls.check_host_function(eval_metrics, "eval_metrics")
+            host_calls.validate_host_function(eval_metrics, "eval_metrics")
         if host_call is not None:
-            host_calls.check_host_function(host_call, "host_call")
+            host_calls.validate_host_function(host_call, "host_call")
         if scaffold_fn is not None and not callable(scaffold_fn):
             raise TypeError(
                 f"`scaffold_fn` must be a function without arguments; got {scaffold_fn!r}."
@@ -99,9 +99,9 @@ class TPUEstimatorSpec(_TPUEstimatorSpecFields):
             export_outputs=export_outputs,
             scaffold_fn=scaffold_fn,
             host_call=host_call,
-            training_hooks=spec_checks.check_hooks(training_hooks, "training_hooks"),
-            evaluation_hooks=spec_checks.check_hooks(evaluation_hooks, "evaluation_hooks"),
-            prediction_hooks=spec_checks.check_hooks(prediction_hooks, "prediction_hooks"),
+            training_hooks=spec_validation.validate_hooks(training_hooks, "training_hooks"),
+            evaluation_hooks=spec_validation.validate_hooks(evaluation_hooks, "evaluation_hooks"),
+            prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
 
     def _replace(self, **changes: Any) -> TPUEstimatorSpec:

@@ -157,7 +157,7 @@ def _place_single_process(cluster_spec: Any, task: Mapping[str, Any]) -> Cluster
 
 
 def _place_evaluator(cluster_spec: Any, task: Mapping[str, Any]) -> ClusterDescription:
-    _check_chief(cluster_spec)
+    _validate_chief(cluster_spec)
     if TaskType.MASTER in cluster_spec.jobs:
         raise ValueError(
             "If `master` node exists in `cluster`, task_type `evaluator` is not supported. "
@@ -176,7 +176,7 @@ def _place_evaluator(cluster_spec: Any, task: Mapping[str, Any]) -> ClusterDescr
 def _place_in_cluster(
     cluster_spec: Any, task: Mapping[str, Any], protocol: str
 ) -> ClusterDescription:
-    chief = _check_chief(cluster_spec)
+    chief = _validate_chief(cluster_spec)
     task_type = task.get("type")
     if not task_type:
         raise ValueError(
@@ -207,7 +207,7 @@ def _place_in_cluster(
     )
 
 
-def _check_chief(cluster_spec: Any) -> str:
+def _validate_chief(cluster_spec: Any) -> str:
     """Checks that there is exactly one chief, and returns the name of its job."""
     jobs = cluster_spec.jobs
     if TaskType.MASTER in jobs and TaskType.CHIEF in jobs:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.config import run_config_checks
+from tfx_tpu_estimator.config import run_config_validation
 from tfx_tpu_estimator.config.cluster import (
     ClusterDescription,
     TaskType,
@@ -142,7 +142,7 @@ class RunConfig:
             "checkpoint_save_graph_def": checkpoint_save_graph_def,
         }
         self._place = resolve_cluster(read_tf_config(), protocol)
-        self._fields = _check_fields(fields, self._place)
+        self._fields = _validate_fields(fields, self._place)
         self._cluster = cluster
         self._cluster_spec = self._place.cluster_spec
         self._master = self._place.master if master is None else master
@@ -181,7 +181,7 @@ class RunConfig:
         if "save_checkpoints_secs" in changes and "save_checkpoints_steps" not in changes:
             fields["save_checkpoints_steps"] = None
         replaced = copy.copy(self)
-        replaced._fields = _check_fields(fields, self._place)
+        replaced._fields = _validate_fields(fields, self._place)
         return replaced
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RunConfig:
@@ -383,12 +383,12 @@ def _resolve_checkpoint_frequency(steps: Any, secs: Any) -> tuple[Any, Any]:
     return (None if steps is _DEFAULT else steps), (None if secs is _DEFAULT else secs)
 
 
-def _check_fields(fields: dict[str, Any], place: ClusterDescription) -> dict[str, Any]:
+def _validate_fields(fields: dict[str, Any], place: ClusterDescription) -> dict[str, Any]:
     """Checks all fields and returns them with the model directory as a str."""
     if not isinstance(fields["tpu_config"], TPUConfig):
         raise TypeError(
             f"`tpu_config` must be an instance of TPUConfig; got {fields['tpu_config']!r}."
         )
-    model_dir = run_config_checks.resolve_model_dir(fields["model_dir"], place.model_dir)
-    run_config_checks.check_fields(fields)
+    model_dir = run_config_validation.resolve_model_dir(fields["model_dir"], place.model_dir)
+    run_config_validation.validate_fields(fields)
     return {**fields, "model_dir": model_dir}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-import numbers
 import re
 from typing import Any, NamedTuple
+
+from tfx_tpu_estimator.config.integers import is_int
 
 ALLOWED_CORES_PER_REPLICA = (1, 2, 4, 8, 16, 32, 64, 128)
 
@@ -71,7 +72,7 @@ def parse_iterations_per_loop(value: int | str) -> LoopLength:
         if match:
             number, unit = int(match.group(1)), match.group(2)
             return LoopLength(seconds=number * _UNIT_SECONDS[unit]) if unit else LoopLength(number)
-    elif _is_int(value) and value > 0:
+    elif is_int(value) and value > 0:
         return LoopLength(steps=int(value))
     raise ValueError(
         "Invalid TPUConfig `iterations_per_loop` value. It must be positive: an int (steps), or a "
@@ -144,20 +145,20 @@ class TPUConfig(_TPUConfigFields):
             TypeError: if a value has the wrong type.
         """
         parse_iterations_per_loop(iterations_per_loop)
-        _check_positive("num_shards", num_shards)
-        _check_cores_per_replica(num_cores_per_replica)
+        _validate_positive("num_shards", num_shards)
+        _validate_cores_per_replica(num_cores_per_replica)
         training_input = _resolve_training_input(per_host_input_for_training)
-        _check_job_name(tpu_job_name)
-        _check_positive("initial_infeed_sleep_secs", initial_infeed_sleep_secs)
-        _check_partition_dims(input_partition_dims, training_input, num_cores_per_replica)
-        _check_positive(
+        _validate_job_name(tpu_job_name)
+        _validate_positive("initial_infeed_sleep_secs", initial_infeed_sleep_secs)
+        _validate_partition_dims(input_partition_dims, training_input, num_cores_per_replica)
+        _validate_positive(
             "experimental_host_call_every_n_steps", experimental_host_call_every_n_steps
         )
-        _check_bool(
+        _validate_bool(
             "experimental_allow_per_host_v2_parallel_get_next",
             experimental_allow_per_host_v2_parallel_get_next,
         )
-        _check_feed_hook(experimental_feed_hook)
+        _validate_feed_hook(experimental_feed_hook)
         return super().__new__(
             cls,
             iterations_per_loop=iterations_per_loop,
@@ -197,26 +198,22 @@ class TPUConfig(_TPUConfigFields):
         return parse_iterations_per_loop(self.iterations_per_loop)
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
-def _check_positive(name: str, value: Any) -> None:
+def _validate_positive(name: str, value: Any) -> None:
     if value is None and name != "experimental_host_call_every_n_steps":
         return
-    if not _is_int(value):
+    if not is_int(value):
         raise TypeError(f"`{name}` must be int; got {value!r} of {type(value)}.")
     if value < 1:
         raise ValueError(f"`{name}` must be positive; got {value!r}.")
 
 
-def _check_bool(name: str, value: Any) -> None:
+def _validate_bool(name: str, value: Any) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"`{name}` must be True or False; got {value!r}.")
 
 
-def _check_cores_per_replica(cores: Any) -> None:
-    if cores is not None and (not _is_int(cores) or cores not in ALLOWED_CORES_PER_REPLICA):
+def _validate_cores_per_replica(cores: Any) -> None:
+    if cores is not None and (not is_int(cores) or cores not in ALLOWED_CORES_PER_REPLICA):
         allowed = ", ".join(map(str, ALLOWED_CORES_PER_REPLICA))
         raise ValueError(f"num_cores_per_replica must be {allowed}; got {cores}")
 
@@ -228,7 +225,7 @@ def _resolve_training_input(value: Any) -> InputPipelineConfig:
     if value is False:
         return InputPipelineConfig.PER_SHARD_V1
     allowed = [c for c in InputPipelineConfig if c is not InputPipelineConfig.SLICED]
-    if not _is_int(value) or value not in allowed:
+    if not is_int(value) or value not in allowed:
         raise ValueError(
             "`per_host_input_for_training` must be True, False or one of InputPipelineConfig "
             f"{', '.join(c.name for c in allowed)}; got {value!r}. SLICED is for evaluation: see "
@@ -239,7 +236,7 @@ def _resolve_training_input(value: Any) -> InputPipelineConfig:
 
 def _resolve_eval_input(value: Any) -> InputPipelineConfig:
     allowed = (InputPipelineConfig.PER_HOST_V1, InputPipelineConfig.SLICED)
-    if not _is_int(value) or value not in allowed:
+    if not is_int(value) or value not in allowed:
         raise ValueError(
             "`eval_training_input_configuration` must be InputPipelineConfig.PER_HOST_V1 or "
             f"InputPipelineConfig.SLICED; got {value!r}."
@@ -247,17 +244,17 @@ def _resolve_eval_input(value: Any) -> InputPipelineConfig:
     return InputPipelineConfig(value)
 
 
-def _check_job_name(name: Any) -> None:
+def _validate_job_name(name: Any) -> None:
     if name is not None and (not isinstance(name, str) or not name):
         raise TypeError(f"`tpu_job_name` must be a non-empty string or None; got {name!r}.")
 
 
-def _check_feed_hook(hook: Any) -> None:
+def _validate_feed_hook(hook: Any) -> None:
     if hook is not None and not isinstance(hook, type):
         raise TypeError(f"`experimental_feed_hook` must be a class or None; got {hook!r}.")
 
 
-def _check_partition_dims(dims: Any, training_input: InputPipelineConfig, cores: Any) -> None:
+def _validate_partition_dims(dims: Any, training_input: InputPipelineConfig, cores: Any) -> None:
     if dims is None:
         return
     if not isinstance(dims, list | tuple) or len(dims) not in (1, 2):

@@ -16,7 +16,7 @@ from tfx_tpu_estimator.modes import ModeKeys
 _DEFAULT_SIGNATURE = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
-def check_train_op(train_op: Any, mode: str) -> Any:
+def validate_train_op(train_op: Any, mode: str) -> Any:
     """Checks the operation that does one training step.
 
     Args:
@@ -37,11 +37,11 @@ def check_train_op(train_op: Any, mode: str) -> Any:
                 "for example optimizer.minimize(loss, global_step)."
             )
         return None
-    _check_op_or_tensor(train_op, "train_op")
+    _validate_op_or_tensor(train_op, "train_op")
     return train_op
 
 
-def check_loss(loss: Any, mode: str) -> Any:
+def validate_loss(loss: Any, mode: str) -> Any:
     """Checks the loss and gives it the shape of a scalar.
 
     Args:
@@ -59,7 +59,7 @@ def check_loss(loss: Any, mode: str) -> Any:
         if mode in (ModeKeys.TRAIN, ModeKeys.EVAL):
             raise ValueError(f"Missing loss: in mode {mode!r} a model_fn must return the `loss`.")
         return None
-    _check_tensor(loss, "loss")
+    _validate_tensor(loss, "loss")
     # An unknown number of elements is accepted: the graph will tell when it runs.
     if loss.shape.num_elements() not in (None, 1):
         raise ValueError(
@@ -70,7 +70,7 @@ def check_loss(loss: Any, mode: str) -> Any:
     return loss
 
 
-def check_predictions(predictions: Any, mode: str) -> Any:
+def validate_predictions(predictions: Any, mode: str) -> Any:
     """Checks the predictions.
 
     Args:
@@ -93,13 +93,13 @@ def check_predictions(predictions: Any, mode: str) -> Any:
         return {}
     if isinstance(predictions, Mapping):
         for key, value in predictions.items():
-            _check_tensor(value, f"predictions[{key}]")
+            _validate_tensor(value, f"predictions[{key}]")
     else:
-        _check_tensor(predictions, "predictions")
+        _validate_tensor(predictions, "predictions")
     return predictions
 
 
-def check_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]:
+def validate_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]:
     """Checks the metrics of an evaluation.
 
     Args:
@@ -126,11 +126,11 @@ def check_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]:
                 f"functions of tf.compat.v1.metrics return them; got {pair!r} for {name!r}."
             )
         for part in pair:
-            _check_op_or_tensor(part, f"eval_metric_ops[{name}]")
+            _validate_op_or_tensor(part, f"eval_metric_ops[{name}]")
     return dict(eval_metric_ops)
 
 
-def check_export_outputs(export_outputs: Any, predictions: Any, mode: str) -> Any:
+def validate_export_outputs(export_outputs: Any, predictions: Any, mode: str) -> Any:
     """Checks the signatures to export and makes sure that one of them is the default.
 
     Args:
@@ -173,7 +173,7 @@ def check_export_outputs(export_outputs: Any, predictions: Any, mode: str) -> An
     return outputs
 
 
-def check_hooks(hooks: Any, what: str) -> tuple[Any, ...]:
+def validate_hooks(hooks: Any, what: str) -> tuple[Any, ...]:
     """Checks hooks that a model_fn returns.
 
     Args:
@@ -202,7 +202,7 @@ def check_hooks(hooks: Any, what: str) -> tuple[Any, ...]:
     return hooks
 
 
-def check_scaffold(scaffold: Any) -> Any:
+def validate_scaffold(scaffold: Any) -> Any:
     """Checks the Scaffold.
 
     Args:
@@ -232,19 +232,19 @@ def _make_default_outputs(predictions: Any) -> dict[str, ExportOutput] | None:
     return {_DEFAULT_SIGNATURE: PredictOutput(predictions)}
 
 
-def _check_tensor(value: Any, name: str) -> None:
+def _validate_tensor(value: Any, name: str) -> None:
     if not tf.is_tensor(value):
         raise TypeError(f"{name} must be Tensor; got {value!r}.")
-    _check_graph(value, name)
+    _validate_graph(value, name)
 
 
-def _check_op_or_tensor(value: Any, name: str) -> None:
+def _validate_op_or_tensor(value: Any, name: str) -> None:
     if not (isinstance(value, tf.Operation) or tf.is_tensor(value)):
         raise TypeError(f"{name} must be Operation or Tensor; got {value!r}.")
-    _check_graph(value, name)
+    _validate_graph(value, name)
 
 
-def _check_graph(value: Any, name: str) -> None:
+def _validate_graph(value: Any, name: str) -> None:
     default = tf.compat.v1.get_default_graph()
     for part in tf.nest.flatten(value, expand_composites=True):
         if getattr(part, "graph", default) is not default:

@@ -10,10 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.config.integers import is_int
+
 _PROTOCOLS = (None, "grpc", "grpc+verbs")
 
 
-def check_fields(fields: Mapping[str, Any]) -> None:
+def validate_fields(fields: Mapping[str, Any]) -> None:
     """Checks every field that has a rule; None always means "not set".
 
     Args:
@@ -71,10 +73,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def _is_int(value: Any) -> bool:
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
-
-
 def _at_least_zero(value: Any) -> bool:
     return _is_number(value) and value >= 0
 
@@ -90,7 +88,7 @@ def _takes_only_op(function: Any) -> bool:
 
 
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "tf_random_seed": (_is_int, "tf_random_seed must be integer."),
+    "tf_random_seed": (is_int, "tf_random_seed must be integer."),
     "save_summary_steps": (_at_least_zero, "save_summary_steps should be >= 0."),
     "save_checkpoints_steps": (_at_least_zero, "save_checkpoints_steps should be >= 0."),
     "save_checkpoints_secs": (_at_least_zero, "save_checkpoints_secs should be >= 0."),
@@ -107,7 +105,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "protocol": (lambda value: value in _PROTOCOLS, "protocol should be grpc or grpc+verbs."),
     "experimental_max_worker_delay_secs": (
-        _is_int,
+        is_int,
         "experimental_max_worker_delay_secs must be an integer if set.",
     ),
     "session_creation_timeout_secs": (

@@ -1,0 +1,83 @@
+"""Refusals of what is understood, but whose feature this release does not have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.errors import FeatureNotAvailableError
+from tfx_tpu_estimator.modes import ModeKeys, validate_mode
+
+
+def refuse_unsupported_arguments(use_tpu: bool, embedding_config_spec: Any = None) -> None:
+    """Refuses constructor arguments that need TPU execution.
+
+    Args:
+        use_tpu: whether the constructor was told to use TPUs.
+        embedding_config_spec: tables to keep in the TPUs' memory, or None.
+
+    Raises:
+        FeatureNotAvailableError: naming the argument and the way out.
+    """
+    if embedding_config_spec is not None:
+        raise FeatureNotAvailableError(
+            "`embedding_config_spec` is not available in this release; got "
+            f"{embedding_config_spec!r}. Leave it None and look embeddings up in the model_fn."
+        )
+    if use_tpu:
+        raise FeatureNotAvailableError(
+            "`use_tpu`=True is not available in this release. Set `use_tpu`=False: the same "
+            "model_fn then runs on this host, with global batch sizes."
+        )
+
+
+def refuse_unsupported_export_mode(mode: str) -> None:
+    """Refuses exports of a training or evaluation graph.
+
+    Args:
+        mode: one of ModeKeys.
+
+    Raises:
+        ValueError: if it is no mode.
+        FeatureNotAvailableError: if it is not PREDICT.
+    """
+    validate_mode(mode)
+    if mode != ModeKeys.PREDICT:
+        raise FeatureNotAvailableError(
+            f"Exporting mode {mode!r} is not available in this release. Leave "
+            "`experimental_mode` at ModeKeys.PREDICT."
+        )
+
+
+def refuse_unsupported_config(config: RunConfig) -> None:
+    """Refuses settings that are understood, but whose feature this release does not have.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        FeatureNotAvailableError: naming the setting and the way out.
+    """
+    for name in ("train_distribute", "eval_distribute", "experimental_distribute"):
+        if getattr(config, name) is not None:
+            raise FeatureNotAvailableError(
+                f"RunConfig `{name}` is not available in this release; got "
+                f"{getattr(config, name)!r}. Leave it None: a run uses one process and one device."
+            )
+    processes = config.cluster_spec.as_dict()
+    if sum(len(addresses) for addresses in processes.values()) > 1:
+        raise FeatureNotAvailableError(
+            "Training in several processes is not available in this release; the cluster has "
+            f"{processes}. Unset TF_CONFIG (or `cluster`) and run a single process."
+        )
+    tpu_config = config.tpu_config
+    if (tpu_config.num_cores_per_replica or 1) > 1:
+        raise FeatureNotAvailableError(
+            "Model parallelism is not available in this release; got `num_cores_per_replica`="
+            f"{tpu_config.num_cores_per_replica}. Leave it None, or set it to 1."
+        )
+    if tpu_config.input_partition_dims is not None:
+        raise FeatureNotAvailableError(
+            "Partitioned inputs are not available in this release; got `input_partition_dims`="
+            f"{tpu_config.input_partition_dims!r}. Leave it None."
+        )
