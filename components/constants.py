@@ -1,0 +1,49 @@
+"""Keys of exec properties, custom properties and recorded files, in one place."""
+
+from __future__ import annotations
+
+# Exec properties that the standard specs do not have.
+OPTIONS_KEY = "tpu_estimator_options"
+CODE_DIGEST_KEY = "code_digest"
+MODULE_DIGEST_KEY = "module_digest"
+BLESS_WITHOUT_THRESHOLDS_KEY = "bless_without_thresholds"
+PUSHER_CONFIG_KEY = "tpu_estimator_pusher"
+
+# Custom properties of Model and ModelRun.
+GLOBAL_STEP = "global_step"
+TRAIN_BATCH_SIZE = "train_batch_size"
+REPLICAS = "replicas"
+SERVING_TAG_SETS = "serving_tag_sets"
+MODEL_DIGEST = "model_digest"
+MODULE_DIGEST = "module_digest"
+CODE_DIGEST = "code_digest"
+PACKAGE_VERSION = "tfx_tpu_estimator_version"
+TENSORFLOW_VERSION = "tensorflow_version"
+SEED = "seed"
+METRIC_PREFIX = "metric/"
+
+# Custom properties of ModelBlessing and PushedModel.
+REASON = "reason"
+BLESSED = "blessed"
+CURRENT_MODEL = "current_model"
+CURRENT_MODEL_ID = "current_model_id"
+BASELINE_MODEL = "baseline_model"
+BASELINE_MODEL_ID = "baseline_model_id"
+PUSHED = "pushed"
+PUSHED_DESTINATION = "pushed_destination"
+PUSHED_VERSION = "pushed_version"
+ALREADY_NEWEST = "already_newest"
+
+# Folders and files inside artifacts.
+RUN_RECORD_DIR = "Run"
+RUN_RECORD_FILE = "run.json"
+MODULE_DIR = "module"
+CHECKPOINTS_DIR = ".checkpoints"
+RUNTIME_METRICS_FILE = "runtime_metrics.json"
+SAVED_MODEL_FILE = "saved_model.pb"
+FINGERPRINT_FILE = "fingerprint.pb"
+BLESSED_FILE = "BLESSED"
+NOT_BLESSED_FILE = "NOT_BLESSED"
+
+SERVE_TAGS = ("serve",)
+SERVE_TPU_TAGS = ("serve", "tpu")

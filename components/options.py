@@ -1,0 +1,203 @@
+"""TPUEstimatorOptions: what the plain-functions form of a user module needs to run."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_POSITIVE = (
+    "train_batch_size",
+    "eval_batch_size",
+    "predict_batch_size",
+    "iterations_per_loop",
+    "save_checkpoints_steps",
+    "save_checkpoints_secs",
+    "log_step_count_steps",
+    "shuffle_buffer",
+)
+_NON_NEGATIVE = ("save_summary_steps", "keep_checkpoint_max")
+_BOOLEAN = ("use_tpu", "export_to_tpu")
+_TEXT = ("label_key", "checkpoint_dir")
+# These stand for "let RunConfig or the input function decide".
+_OPTIONAL = frozenset(
+    [
+        "eval_batch_size",
+        "predict_batch_size",
+        "iterations_per_loop",
+        "save_checkpoints_steps",
+        "save_checkpoints_secs",
+        "save_summary_steps",
+        "log_step_count_steps",
+        "keep_checkpoint_max",
+        "shuffle_buffer",
+        *_TEXT,
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TPUEstimatorOptions:
+    """How a module of plain functions is trained, evaluated and exported.
+
+    An option given here wins over the same key returned by the module's
+    `estimator_params()`; one left out takes the module's value, then the default.
+
+    Attributes:
+        use_tpu: Runs the lowered program on TPU cores. The runtime says which
+            releases can.
+        train_batch_size: Global batch size of training, in examples.
+        eval_batch_size: Global batch size of evaluation; None means `train_batch_size`.
+        predict_batch_size: Global batch size of prediction; None means `eval_batch_size`.
+        label_key: Name of the label feature, for input functions and serving receivers
+            built from the schema.
+        seed: Seed of the graph and of shuffling.
+        iterations_per_loop: Training steps per return to the host.
+        save_checkpoints_steps: Steps between checkpoints; excludes the next one.
+        save_checkpoints_secs: Seconds between checkpoints.
+        save_summary_steps: Steps between summaries; 0 turns them off.
+        log_step_count_steps: Steps between log lines of the step rate.
+        keep_checkpoint_max: Checkpoints to keep; 0 keeps all.
+        shuffle_buffer: Examples held for shuffling by a schema-built input function.
+        checkpoint_dir: Folder for checkpoints that a retry resumes from, instead of
+            one beside the component's outputs.
+        export_to_tpu: Whether the export has a {serve, tpu} metagraph too.
+        params: Hyperparameters handed to the functions in `params`.
+
+    Example:
+        TPUEstimatorOptions(train_batch_size=256, label_key="big_tipper")
+    """
+
+    use_tpu: bool = False
+    train_batch_size: int = 128
+    eval_batch_size: int | None = None
+    predict_batch_size: int | None = None
+    label_key: str | None = None
+    seed: int = 42
+    iterations_per_loop: int | None = None
+    save_checkpoints_steps: int | None = None
+    save_checkpoints_secs: int | None = None
+    save_summary_steps: int | None = None
+    log_step_count_steps: int | None = None
+    keep_checkpoint_max: int | None = None
+    shuffle_buffer: int | None = None
+    checkpoint_dir: str | None = None
+    export_to_tpu: bool = True
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __new__(cls, **given: Any) -> TPUEstimatorOptions:
+        """Notes which options were given, so that a default does not hide a module's value."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in given:
+            if name not in names:
+                raise TypeError(_describe_unknown(name, names))
+        self = super().__new__(cls)
+        object.__setattr__(self, "_given", frozenset(given))
+        return self
+
+    def __post_init__(self) -> None:
+        for name in (*_POSITIVE, *_NON_NEGATIVE, "seed"):
+            _check_int(name, getattr(self, name))
+        for name in _BOOLEAN:
+            _check_type(name, getattr(self, name), bool)
+        for name in _TEXT:
+            if getattr(self, name) is not None:
+                _check_type(name, getattr(self, name), str)
+        if self.save_checkpoints_steps and self.save_checkpoints_secs:
+            raise ValueError(
+                "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set."
+            )
+        _check_params(self.params)
+        object.__setattr__(self, "params", dict(self.params))
+
+    @property
+    def given(self) -> frozenset[str]:
+        """Names of the options that were given rather than left at their default."""
+        return self._given  # type: ignore[attr-defined]
+
+    def with_defaults(self, values: Mapping[str, Any]) -> TPUEstimatorOptions:
+        """Fills options that were not given here.
+
+        Args:
+            values: Option names and values, for example from `estimator_params()`.
+
+        Returns:
+            New options; those given here keep their values.
+
+        Raises:
+            TypeError: If a name is no option or a value has the wrong type.
+            ValueError: If a value is out of range.
+        """
+        own = {name: getattr(self, name) for name in self.given}
+        return TPUEstimatorOptions(**{**values, **own})
+
+    def to_json(self) -> str:
+        """Serialises the options that were given, with sorted keys."""
+        return json.dumps({name: getattr(self, name) for name in self.given}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> TPUEstimatorOptions:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ValueError: If `text` is no JSON object or has a key that is no option.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError(f"`options` must be a JSON object, got {text[:80]!r}.")
+        for name in values:
+            if name not in option_names():
+                raise ValueError(_describe_unknown(name, option_names()))
+        return cls(**values)
+
+
+def option_names() -> list[str]:
+    """Returns the names of all options, in order."""
+    return [field.name for field in dataclasses.fields(TPUEstimatorOptions)]
+
+
+def _describe_unknown(name: str, allowed: Iterable[str]) -> str:
+    allowed = list(allowed)
+    near = difflib.get_close_matches(name, allowed, n=1)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    return f"`{name}` is not a TPUEstimatorOptions field.{hint} Allowed: {', '.join(allowed)}."
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"`{name}` must be {kind.__name__}, got {value!r}.")
+
+
+def _check_int(name: str, value: Any) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    # bool is an int to Python, never a batch size.
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"`{name}` must be int, got {value!r}.")
+    if name in _POSITIVE and value < 1:
+        raise ValueError(f"`{name}` must be positive, got {value}.")
+    if name in _NON_NEGATIVE and value < 0:
+        raise ValueError(f"`{name}` must be >= 0, got {value}.")
+
+
+def _check_params(params: Any) -> None:
+    if not isinstance(params, Mapping):
+        raise TypeError(f"`params` must be a dict, got {params!r}.")
+    for name in params:
+        if not isinstance(name, str):
+            raise TypeError(f"keys of `params` must be str, got {name!r}.")
+        if name in option_names():
+            raise ValueError(
+                f"`params` has the key {name!r}, which is an option of its own: "
+                f"give TPUEstimatorOptions({name}=...)."
+            )
+    try:
+        json.dumps(dict(params))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "`params` must hold only what JSON can say (numbers, strings, lists, dicts), because "
+            f"it is recorded with the run: {error}. Other values belong in the module's "
+            "`estimator_params()`."
+        ) from error

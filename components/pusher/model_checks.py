@@ -1,0 +1,78 @@
+"""Checks of a SavedModel that are made before anything is pushed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from ..constants import SERVE_TAGS, SERVE_TPU_TAGS
+from ..saved_model import MetaGraph, read_meta_graphs
+from .options import PusherOptions
+
+_logger = logging.getLogger(__name__)
+
+# Either of these makes a server run the graph's function on TPU cores.
+_TPU_OPS = frozenset(["TPUPartitionedCall", "TPUReplicateMetadata", "TPUReplicate"])
+
+
+def check_model(path: str, options: PusherOptions) -> None:
+    """Checks that the SavedModel at `path` can be served.
+
+    Args:
+        path: The SavedModel directory.
+        options: Which checks to make.
+
+    Raises:
+        ValueError: If the model fails a check; the message says which.
+    """
+    graphs = read_meta_graphs(path)
+    if SERVE_TAGS not in graphs:
+        raise ValueError(f"the model at {path} {_describe(graphs)}; {{serve}} is needed to serve.")
+    if SERVE_TPU_TAGS in graphs:
+        _check_tpu_graph(path, graphs[SERVE_TAGS], graphs[SERVE_TPU_TAGS])
+    elif options.require_tpu_metagraph:
+        raise ValueError(
+            f"the model at {path} {_describe(graphs)}, not {{serve, tpu}}. Export with "
+            "`export_to_tpu=True`, or push it all the same with "
+            "`options=PusherOptions(require_tpu_metagraph=False)`."
+        )
+    if options.load_model:
+        _check_loads(path)
+
+
+def _check_tpu_graph(path: str, serve: MetaGraph, tpu: MetaGraph) -> None:
+    if not tpu.ops & _TPU_OPS:
+        raise ValueError(
+            f"the {{serve, tpu}} metagraph of {path} has no TPU computation in it (none of "
+            f"{', '.join(sorted(_TPU_OPS))}): it would run on the host. Export the model again."
+        )
+    if serve.signatures != tpu.signatures:
+        differing = sorted(
+            name
+            for name in {*serve.signatures, *tpu.signatures}
+            if serve.signatures.get(name) != tpu.signatures.get(name)
+        )
+        raise ValueError(
+            f"the metagraphs {{serve}} and {{serve, tpu}} of {path} differ in the signatures "
+            f"{differing}: a request that one answers, the other would refuse. Export the model "
+            "again."
+        )
+
+
+def _check_loads(path: str) -> None:
+    _logger.info("Loading {serve} of %s to check it.", path)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        try:
+            tf.compat.v1.saved_model.load(session, list(SERVE_TAGS), path)
+        except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"the {{serve}} metagraph of {path} cannot be loaded: {error}"
+            ) from error
+
+
+def _describe(graphs: Mapping[tuple[str, ...], MetaGraph]) -> str:
+    return "has the metagraphs " + ", ".join(
+        "{" + ", ".join(tags) + "}" for tags in sorted(graphs, key=len)
+    )

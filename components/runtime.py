@@ -1,0 +1,229 @@
+"""From a user module of plain functions to a TPUEstimator and its input functions.
+
+Shared by the Trainer and the Evaluator, so that both run the same program.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.config.tpu_config import TPUConfig
+from tfx_tpu_estimator.errors import UserModuleError
+from tfx_tpu_estimator.estimator import TPUEstimator
+from tfx_tpu_estimator.export.receivers import build_schema_serving_input_receiver_fn
+from tfx_tpu_estimator.inputs.schema import read_schema
+from tfx_tpu_estimator.inputs.schema_input import make_schema_input_fn
+
+from .options import TPUEstimatorOptions, option_names
+from .user_module import MODEL_FN, UserModule, accepts
+
+_RUN_CONFIG_OPTIONS = (
+    "save_checkpoints_steps",
+    "save_checkpoints_secs",
+    "save_summary_steps",
+    "log_step_count_steps",
+    "keep_checkpoint_max",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataParams:
+    """The entries of `params` that say where the data of a run is.
+
+    Attributes:
+        train_files: File patterns of the training splits.
+        eval_files: File patterns of the evaluation splits.
+        schema_path: Path of the schema's text form.
+        data_format: The Examples property `file_format`, e.g. `tfrecords_gzip`.
+        payload_format: What a record holds, e.g. `FORMAT_TF_EXAMPLE`.
+        transform_graph_path: Path of a TransformGraph.
+        train_steps: Steps to train up to; None: one pass over the input.
+        eval_steps: Steps to evaluate; None: one pass over the input.
+        base_model: SavedModel directory of the base model.
+        hyperparameters: Contents of the HyperParameters artifact.
+    """
+
+    train_files: tuple[str, ...] = ()
+    eval_files: tuple[str, ...] = ()
+    schema_path: str | None = None
+    data_format: str | None = None
+    payload_format: str | None = None
+    transform_graph_path: str | None = None
+    train_steps: int | None = None
+    eval_steps: int | None = None
+    base_model: str | None = None
+    hyperparameters: Mapping[str, Any] | None = None
+
+    def to_params(self) -> dict[str, Any]:
+        """Returns the entries as a user's function finds them; patterns are lists."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {**values, "train_files": [*self.train_files], "eval_files": [*self.eval_files]}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Program:
+    """A user module with everything its functions are called with.
+
+    Attributes:
+        module: The loaded module, of the plain-functions form.
+        options: The component's options, filled up from the module's `estimator_params()`.
+        params: What the functions get as `params`, but for the batch size.
+        data: Where the data is.
+    """
+
+    module: UserModule
+    options: TPUEstimatorOptions
+    params: Mapping[str, Any]
+    data: DataParams
+
+    @property
+    def uses_schema_input(self) -> bool:
+        """Whether an input function is built from the schema."""
+        return any(self.module.get(name) is None for name in ("train_input_fn", "eval_input_fn"))
+
+
+def build_program(
+    module: UserModule,
+    options: TPUEstimatorOptions,
+    data: DataParams,
+    custom_config: Mapping[str, Any] | None = None,
+) -> Program:
+    """Joins a module with options, data and custom configuration.
+
+    Args:
+        module: A module of the plain-functions form.
+        options: The component's options; those given win over `estimator_params()`.
+        data: Where the data is.
+        custom_config: The component's `custom_config`; each key becomes one of `params`.
+
+    Raises:
+        UserModuleError: If `estimator_params()` returns no dict.
+        ValueError: If a hyperparameter has the name of an entry the runtime sets.
+    """
+    merged, hyperparameters = _merge_options(module, options)
+    params = {**hyperparameters, **merged.params}
+    own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
+    _check_free(params, own, "`estimator_params()` or `options.params`")
+    _check_free(custom_config or {}, own, "`custom_config`")
+    params = {**params, **(custom_config or {}), **own}
+    return Program(module=module, options=merged, params=params, data=data)
+
+
+def create_estimator(program: Program, model_dir: str) -> TPUEstimator:
+    """Builds the TPUEstimator of `program` with its checkpoints in `model_dir`."""
+    options = program.options
+    eval_batch_size = options.eval_batch_size or options.train_batch_size
+    return TPUEstimator(
+        model_fn=program.module.functions[MODEL_FN],
+        config=_create_run_config(options, model_dir),
+        params=dict(program.params),
+        use_tpu=options.use_tpu,
+        train_batch_size=options.train_batch_size,
+        eval_batch_size=eval_batch_size,
+        predict_batch_size=options.predict_batch_size or eval_batch_size,
+        export_to_tpu=options.export_to_tpu,
+    )
+
+
+def resolve_train_input_fn(program: Program) -> Callable[..., Any]:
+    """Returns the module's `train_input_fn`, or one built from the schema.
+
+    Raises:
+        UserModuleError: If there is neither the function nor what a schema-built one needs.
+    """
+    own = program.module.get("train_input_fn")
+    if own is not None:
+        return own
+    _check_schema(program, "train_input_fn", "an input function")
+    if program.options.shuffle_buffer is None:
+        return make_schema_input_fn("train_files", training=True)
+    return make_schema_input_fn(
+        "train_files", training=True, shuffle_buffer=program.options.shuffle_buffer
+    )
+
+
+def resolve_eval_input_fn(program: Program) -> Callable[..., Any]:
+    """Returns the module's `eval_input_fn`, or one built from the schema.
+
+    Raises:
+        UserModuleError: If there is neither the function nor what a schema-built one needs.
+    """
+    own = program.module.get("eval_input_fn")
+    if own is not None:
+        return own
+    _check_schema(program, "eval_input_fn", "an input function")
+    return make_schema_input_fn("eval_files", training=False)
+
+
+def resolve_receiver_fn(program: Program) -> Callable[[], Any]:
+    """Returns the module's `serving_input_receiver_fn`, or one built from the schema.
+
+    The module's function is given `params` if it names that argument.
+
+    Raises:
+        UserModuleError: If there is neither the function nor what a schema-built one needs.
+    """
+    own = program.module.get("serving_input_receiver_fn")
+    if own is None:
+        schema = _check_schema(program, "serving_input_receiver_fn", "a serving receiver")
+        return build_schema_serving_input_receiver_fn(schema, program.options.label_key)
+    if accepts(own, "params"):
+        return lambda: own(params=dict(program.params))
+    return own
+
+
+def _merge_options(
+    module: UserModule, options: TPUEstimatorOptions
+) -> tuple[TPUEstimatorOptions, dict[str, Any]]:
+    function = module.get("estimator_params")
+    values = function() if function else {}
+    if not isinstance(values, Mapping):
+        raise UserModuleError(
+            f"`estimator_params()` of module {module.label!r} must return a dict, got {values!r}."
+        )
+    names = [name for name in option_names() if name != "params"]
+    chosen = {name: values[name] for name in names if name in values}
+    rest = {name: value for name, value in values.items() if name not in chosen}
+    nested = rest.pop("params", {})
+    return options.with_defaults(chosen), {**rest, **nested}
+
+
+def _check_free(values: Mapping[str, Any], own: Mapping[str, Any], origin: str) -> None:
+    taken = sorted(set(values) & set(own))
+    if taken:
+        raise ValueError(
+            f"{origin} sets {', '.join(f'`{name}`' for name in taken)}, which the component sets "
+            "itself; rename the hyperparameter or use the component's argument."
+        )
+
+
+def _check_schema(program: Program, name: str, what: str):
+    """Returns the schema, or says which function is missing and what could replace it."""
+    label = program.module.label
+    if program.data.schema_path is None:
+        raise UserModuleError(
+            f"module {label!r} lacks `{name}`, and without a schema {what} cannot be built: write "
+            f"`{name}`, or give the component `schema` and "
+            "`options=TPUEstimatorOptions(label_key=...)`."
+        )
+    if program.options.label_key is None:
+        raise UserModuleError(
+            f"module {label!r} lacks `{name}`, and {what} built from the schema needs to know the "
+            f"label: write `{name}`, or give "
+            "`options=TPUEstimatorOptions(label_key=...)`."
+        )
+    return read_schema(program.data.schema_path)
+
+
+def _create_run_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:
+    given = {
+        name: getattr(options, name)
+        for name in _RUN_CONFIG_OPTIONS
+        if getattr(options, name) is not None
+    }
+    if options.iterations_per_loop is not None:
+        given["tpu_config"] = TPUConfig(iterations_per_loop=options.iterations_per_loop)
+    return RunConfig(model_dir=model_dir, tf_random_seed=options.seed, **given)

@@ -1,0 +1,83 @@
+"""Reads what a SavedModel directory holds, without running it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import saved_model_pb2
+from tfx.dsl.io import fileio
+
+from .constants import SAVED_MODEL_FILE
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MetaGraph:
+    """One metagraph of a SavedModel.
+
+    Attributes:
+        tags: Its tags, sorted.
+        signatures: Signature names, with the (kind, tensor name, dtype) triples of each.
+        ops: Types of all ops, those in its functions included.
+    """
+
+    tags: tuple[str, ...]
+    signatures: Mapping[str, frozenset[tuple[str, str, int]]]
+    ops: frozenset[str]
+
+
+def read_meta_graphs(path: str) -> dict[tuple[str, ...], MetaGraph]:
+    """Parses `saved_model.pb` of a directory.
+
+    Args:
+        path: A SavedModel directory, on any file system TFX reads.
+
+    Returns:
+        Its metagraphs, by sorted tags.
+
+    Raises:
+        ValueError: If there is no saved_model.pb or it does not parse.
+    """
+    file = os.path.join(path, SAVED_MODEL_FILE)
+    if not fileio.exists(file):
+        raise ValueError(f"there is no {SAVED_MODEL_FILE} in {path}: it is not a SavedModel.")
+    with fileio.open(file, "rb") as opened:
+        content = opened.read()
+    model = saved_model_pb2.SavedModel()
+    try:
+        model.ParseFromString(content)
+    except DecodeError as error:
+        raise ValueError(f"{file} cannot be parsed as a SavedModel: {error}.") from error
+    graphs = [_summarize(graph) for graph in model.meta_graphs]
+    if not graphs:
+        raise ValueError(f"{file} holds no metagraph.")
+    return {graph.tags: graph for graph in graphs}
+
+
+def list_tag_sets(path: str) -> list[tuple[str, ...]]:
+    """Returns the tag sets of a SavedModel, shortest first."""
+    return sorted(read_meta_graphs(path), key=lambda tags: (len(tags), tags))
+
+
+def _summarize(graph) -> MetaGraph:
+    ops = {node.op for node in graph.graph_def.node}
+    for function in graph.graph_def.library.function:
+        ops.update(node.op for node in function.node_def)
+    return MetaGraph(
+        tags=tuple(sorted(graph.meta_info_def.tags)),
+        signatures={
+            name: _summarize_signature(signature)
+            for name, signature in graph.signature_def.items()
+            # TensorFlow's own marker for the initialisation op, present in some metagraphs only.
+            if not name.startswith("__saved_model")
+        },
+        ops=frozenset(ops),
+    )
+
+
+def _summarize_signature(signature) -> frozenset[tuple[str, str, int]]:
+    inputs = {("input", name, info.dtype) for name, info in signature.inputs.items()}
+    outputs = {("output", name, info.dtype) for name, info in signature.outputs.items()}
+    return frozenset(inputs | outputs | {("method", signature.method_name, 0)})
