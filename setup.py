@@ -44,7 +44,7 @@ setup(
     ],
     extras_require={
         "tfx": [
-            "apache-beam[gcp]>=2.50,<2.62",
+            "apache-beam>=2.50,<2.62",
             "ml-metadata>=1.16,<2",
             "tensorflow-model-analysis>=0.47,<0.48",
             "tfx>=1.16,<1.17",

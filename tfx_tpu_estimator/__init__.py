@@ -1,1 +1,92 @@
-"""placeholder"""
+"""TFX components that embed a TPUEstimator runtime, and the runtime itself.
+
+    import tfx_tpu_estimator as tpu_estimator
+
+    estimator = tpu_estimator.TPUEstimator(model_fn, config=tpu_estimator.RunConfig(), ...)
+
+Names are loaded when they are first used: importing this package loads neither TensorFlow nor TFX.
+"""
+
+import importlib
+import os
+from typing import TYPE_CHECKING
+
+from tfx_tpu_estimator.version import __version__
+
+# `tf.compat.v1.layers`, which TF1 model_fns use, exists only with Keras 2. TensorFlow reads this
+# when it is first used, so it must be set before; a value that the user set is kept.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+# Public name -> the module that defines it.
+_EXPORTS = {
+    "ClassificationOutput": "export_output",
+    "DataCorruptionError": "errors",
+    "EmptySplitError": "errors",
+    "EstimatorSpec": "specs",
+    "ExportError": "errors",
+    "ExportOutput": "export_output",
+    "ExportSavedModelApiVersion": "config.arguments",
+    "FeatureNotAvailableError": "errors",
+    "InputPipelineConfig": "config.tpu_config",
+    "ModeKeys": "specs",
+    "NanLossError": "execution.host_train",
+    "PredictOutput": "export_output",
+    "RegressionOutput": "export_output",
+    "RunConfig": "config.run_config",
+    "SchemaMismatchError": "errors",
+    "ServingInputReceiver": "export.receivers",
+    "TPUConfig": "config.tpu_config",
+    "TPUEstimator": "estimator",
+    "TPUEstimatorSpec": "specs",
+    "TensorServingInputReceiver": "export.receivers",
+    "UserModuleError": "errors",
+    "WarmStartSettings": "checkpoints.warm_start",
+    "build_parsing_serving_input_receiver_fn": "export.receivers",
+    "build_raw_serving_input_receiver_fn": "export.receivers",
+    "build_schema_serving_input_receiver_fn": "export.receivers",
+}
+
+__all__ = ["__version__", *sorted(_EXPORTS)]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str):
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if TYPE_CHECKING:
+    from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
+    from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
+    from tfx_tpu_estimator.config.run_config import RunConfig
+    from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
+    from tfx_tpu_estimator.errors import (
+        DataCorruptionError,
+        EmptySplitError,
+        ExportError,
+        FeatureNotAvailableError,
+        SchemaMismatchError,
+        UserModuleError,
+    )
+    from tfx_tpu_estimator.estimator import TPUEstimator
+    from tfx_tpu_estimator.execution.host_train import NanLossError
+    from tfx_tpu_estimator.export.receivers import (
+        ServingInputReceiver,
+        TensorServingInputReceiver,
+        build_parsing_serving_input_receiver_fn,
+        build_raw_serving_input_receiver_fn,
+        build_schema_serving_input_receiver_fn,
+    )
+    from tfx_tpu_estimator.export_output import (
+        ClassificationOutput,
+        ExportOutput,
+        PredictOutput,
+        RegressionOutput,
+    )
+    from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec

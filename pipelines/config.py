@@ -1,0 +1,71 @@
+"""What a pipeline is made of: parameters only, checked before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from typing import Any
+
+from tfx_tpu_estimator.components.options import TPUEstimatorOptions
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PipelineConfig:
+    """Parameters of the pipeline that every runner shares.
+
+    Attributes:
+      name: Name of the pipeline in the metadata: letters, digits, `-`, `_` and `.`.
+      root: Directory of the artifacts.
+      metadata_path: The SQLite file of ML Metadata; made if it does not exist.
+      examples_dir: Directory with TFRecords of tf.Examples.
+      splits: {split name: file pattern relative to `examples_dir`}.
+      module_file: The user's module, as the Trainer takes it.
+      push_dir: Where blessed models are pushed, one numbered directory each.
+      schema_file: A `schema.pbtxt`, or None if the module does without.
+      options: How the estimator is built.
+      train_steps: Steps to train; None for one pass over the data.
+      eval_steps: Batches to evaluate; None for all.
+      eval_config: A `tfma.EvalConfig` with metrics, slices and thresholds, or None.
+      evaluator_module_file: A module with TFX's `custom_extractors` for the Evaluator, or None.
+      custom_config: Further entries of `params`.
+      enable_cache: Whether nodes whose inputs have not changed are skipped.
+      beam_pipeline_args: Options for Beam.
+
+    Raises:
+      ValueError: A value is wrong; the message names it.
+    """
+
+    name: str
+    root: str
+    metadata_path: str
+    examples_dir: str
+    splits: dict[str, str]
+    module_file: str
+    push_dir: str
+    schema_file: str | None = None
+    options: TPUEstimatorOptions = dataclasses.field(default_factory=TPUEstimatorOptions)
+    train_steps: int | None = None
+    eval_steps: int | None = None
+    eval_config: Any = None
+    evaluator_module_file: str | None = None
+    custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    enable_cache: bool = True
+    beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
+            raise ValueError(
+                f"`name` {self.name!r} must start with a letter or digit and hold only letters, "
+                "digits, '-', '_' and '.'."
+            )
+        if not self.splits:
+            raise ValueError("`splits` is empty; give {split name: file pattern}.")
+        for key in ("train_steps", "eval_steps"):
+            value = getattr(self, key)
+            if value is not None and (not isinstance(value, int) or value <= 0):
+                raise ValueError(f"`{key}` must be an int > 0 or None, got {value!r}.")
+        for key in ("module_file", "schema_file", "evaluator_module_file"):
+            path = getattr(self, key)
+            if path is not None and "://" not in path and not os.path.isfile(path):
+                raise ValueError(f"`{key}` {path!r} does not exist.")

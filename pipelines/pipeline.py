@@ -1,0 +1,91 @@
+"""The one pipeline that every runner shares."""
+
+from __future__ import annotations
+
+import os
+
+from tfx.components.example_gen.import_example_gen.component import ImportExampleGen
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+from tfx.dsl.components.common import resolver
+from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types import Channel, standard_artifacts
+
+from tfx_tpu_estimator.components import Evaluator, Pusher, Trainer
+
+from .config import PipelineConfig
+
+
+def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
+    """Builds ImportExampleGen -> Trainer -> latest blessed model -> Evaluator -> Pusher.
+
+    Args:
+      config: The parameters.
+
+    Returns:
+      A TFX pipeline, for any of TFX's runners.
+
+    Example:
+      LocalDagRunner().run(create_pipeline(config))
+    """
+    examples = _create_example_gen(config)
+    nodes = [examples]
+    schema = None
+    if config.schema_file:
+        schema_gen = ImportSchemaGen(schema_file=config.schema_file)
+        nodes.append(schema_gen)
+        schema = schema_gen.outputs["schema"]
+    trainer = Trainer(
+        examples=examples.outputs["examples"],
+        schema=schema,
+        module_file=config.module_file,
+        options=config.options,
+        custom_config=dict(config.custom_config) or None,
+        train_args=trainer_pb2.TrainArgs(splits=["train"], num_steps=config.train_steps or 0),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"], num_steps=config.eval_steps or 0),
+    )
+    blessed = resolver.Resolver(
+        strategy_class=latest_blessed_model_strategy.LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("latest_blessed_model")
+    evaluator = Evaluator(
+        examples=examples.outputs["examples"],
+        model=trainer.outputs["model"],
+        baseline_model=blessed.outputs["model"],
+        schema=schema,
+        eval_config=config.eval_config,
+        module_file=config.evaluator_module_file,
+    )
+    pusher = Pusher(
+        model=trainer.outputs["model"],
+        model_blessing=evaluator.outputs["blessing"],
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_dir)
+        ),
+    )
+    return tfx_pipeline.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root=config.root,
+        components=[*nodes, trainer, blessed, evaluator, pusher],
+        enable_cache=config.enable_cache,
+        metadata_connection_config=_connect_sqlite(config.metadata_path),
+        beam_pipeline_args=list(config.beam_pipeline_args),
+    )
+
+
+def _create_example_gen(config: PipelineConfig) -> ImportExampleGen:
+    splits = [
+        example_gen_pb2.Input.Split(name=name, pattern=pattern)
+        for name, pattern in config.splits.items()
+    ]
+    return ImportExampleGen(
+        input_base=config.examples_dir, input_config=example_gen_pb2.Input(splits=splits)
+    )
+
+
+def _connect_sqlite(path: str):
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    return metadata.sqlite_metadata_connection_config(path)

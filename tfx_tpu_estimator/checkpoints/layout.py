@@ -1,0 +1,63 @@
+"""Where a model directory keeps its checkpoints, and what is in them."""
+
+from __future__ import annotations
+
+import difflib
+import os
+
+import numpy as np
+import tensorflow as tf
+
+
+def find_latest(model_dir: str) -> str | None:
+    """Returns the prefix of the latest checkpoint of `model_dir`, or None."""
+    return tf.train.latest_checkpoint(model_dir)
+
+
+def resolve_checkpoint(model_dir: str, checkpoint_path: str | None) -> str:
+    """Returns the checkpoint to read: the one given, or the latest of `model_dir`.
+
+    Raises:
+      ValueError: There is none.
+    """
+    if checkpoint_path:
+        path = os.fspath(checkpoint_path)
+        if not tf.io.gfile.exists(path + ".index"):
+            raise ValueError(
+                f"`checkpoint_path` {path!r} is not a checkpoint: {path}.index does not exist. "
+                "Give a checkpoint prefix such as <model_dir>/model.ckpt-1000."
+            )
+        return path
+    latest = find_latest(model_dir)
+    if latest is None:
+        raise ValueError(
+            f"Could not find trained model in model_dir: {model_dir}. Train it first, or give "
+            "`checkpoint_path`."
+        )
+    return latest
+
+
+def read_global_step(checkpoint: str) -> int:
+    """Returns the global step saved in `checkpoint`."""
+    return int(tf.train.load_variable(checkpoint, tf.compat.v1.GraphKeys.GLOBAL_STEP))
+
+
+def list_variables(checkpoint: str) -> list[str]:
+    """Returns the names of the variables in `checkpoint`, sorted."""
+    return sorted(name for name, _ in tf.train.list_variables(checkpoint))
+
+
+def read_variable(checkpoint: str, name: str) -> np.ndarray:
+    """Returns the value of one variable.
+
+    Raises:
+      ValueError: The checkpoint has no such variable; the message lists near names.
+    """
+    reader = tf.train.load_checkpoint(checkpoint)
+    if not reader.has_tensor(name):
+        near = difflib.get_close_matches(name, reader.get_variable_to_shape_map(), n=3)
+        raise ValueError(
+            f"`name` {name!r} is not a variable of checkpoint {checkpoint}. "
+            + (f"Near names: {near}." if near else "See get_variable_names().")
+        )
+    return reader.get_tensor(name)

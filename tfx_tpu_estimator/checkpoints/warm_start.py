@@ -1,0 +1,100 @@
+"""Warm start: initial values of a new model taken from the checkpoint of another."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import os
+from typing import Any
+
+import tensorflow as tf
+
+_logger = logging.getLogger(__name__)
+
+_Base = collections.namedtuple(
+    "WarmStartSettings",
+    [
+        "ckpt_to_initialize_from",
+        "vars_to_warm_start",
+        "var_name_to_vocab_info",
+        "var_name_to_prev_var_name",
+    ],
+)
+
+
+class WarmStartSettings(_Base):
+    """What to take from which checkpoint when a model is trained for the first time.
+
+    Args:
+      ckpt_to_initialize_from: A checkpoint prefix, a directory with checkpoints, or a SavedModel
+        directory.
+      vars_to_warm_start: A regular expression or a list of them (trainable variables whose names
+        match), a list of variables, or None for those of `var_name_to_vocab_info` alone. Default:
+        all trainable variables.
+      var_name_to_vocab_info: {variable name: `tf.train.VocabInfo`} of variables whose rows follow
+        a vocabulary that has changed.
+      var_name_to_prev_var_name: {variable name: its name in the checkpoint}, where they differ.
+
+    Raises:
+      ValueError: `ckpt_to_initialize_from` is empty.
+
+    Example:
+      >>> WarmStartSettings("/models/old", vars_to_warm_start="dnn/.*").vars_to_warm_start
+      'dnn/.*'
+    """
+
+    def __new__(
+        cls,
+        ckpt_to_initialize_from,
+        vars_to_warm_start=".*",
+        var_name_to_vocab_info=None,
+        var_name_to_prev_var_name=None,
+    ):
+        if not ckpt_to_initialize_from:
+            raise ValueError(
+                "`ckpt_to_initialize_from` MUST be set in WarmStartSettings: a checkpoint or a "
+                "SavedModel directory."
+            )
+        return super().__new__(
+            cls,
+            os.fspath(ckpt_to_initialize_from),
+            vars_to_warm_start,
+            var_name_to_vocab_info or {},
+            var_name_to_prev_var_name or {},
+        )
+
+
+def resolve_warm_start(warm_start_from: Any) -> WarmStartSettings | None:
+    """Returns settings whose checkpoint is a prefix or directory that TensorFlow can read.
+
+    Args:
+      warm_start_from: None, a path, or `WarmStartSettings`.
+
+    Raises:
+      ValueError: It is of another type, or names nothing that holds a checkpoint.
+    """
+    if warm_start_from is None:
+        return None
+    if isinstance(warm_start_from, str | bytes | os.PathLike):
+        warm_start_from = WarmStartSettings(os.fsdecode(warm_start_from))
+    if not isinstance(warm_start_from, WarmStartSettings):
+        raise ValueError(
+            "`warm_start_from` must be a path or a WarmStartSettings, got "
+            f"{type(warm_start_from).__name__}."
+        )
+    path = warm_start_from.ckpt_to_initialize_from
+    in_saved_model = os.path.join(path, "variables", "variables")
+    if tf.io.gfile.exists(in_saved_model + ".index"):
+        return warm_start_from._replace(ckpt_to_initialize_from=in_saved_model)
+    if tf.io.gfile.exists(path + ".index") or tf.train.latest_checkpoint(path):
+        return warm_start_from
+    raise ValueError(
+        f"`warm_start_from` {path!r} holds no checkpoint: it is no checkpoint prefix, no directory "
+        "with a `checkpoint` file and no SavedModel."
+    )
+
+
+def apply_warm_start(settings: WarmStartSettings) -> None:
+    """Makes the variables of the default graph start from the checkpoint of `settings`."""
+    _logger.info("Warm-starting with %s", settings)
+    tf.compat.v1.train.warm_start(*settings)

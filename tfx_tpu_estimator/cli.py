@@ -1,0 +1,44 @@
+"""The command line, `tfx-tpu-estimator`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from tfx_tpu_estimator.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tfx-tpu-estimator")
+def main() -> None:
+    """TFX components and pipelines around a TPUEstimator runtime."""
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["taxi", "digits"]))
+@click.option(
+    "--output",
+    default="demo_output",
+    show_default=True,
+    type=click.Path(file_okay=False),
+    help="Directory for everything the run writes.",
+)
+@click.option("--steps", type=click.IntRange(min=1), help="Training steps; default: the example's.")
+@click.option("--no-cache", is_flag=True, help="Run every node even if nothing has changed.")
+def demo(name: str, output: str, steps: int | None, no_cache: bool) -> None:
+    """Run an example pipeline on real data: import, train, evaluate, push.
+
+    taxi: Chicago taxi trips, a wide and deep model, evaluation by slice.
+    digits: handwritten digits, a small convolutional network.
+    """
+    from tfx_tpu_estimator.pipelines import console
+
+    console.quiet_third_parties()
+    run_demo = importlib.import_module("tfx_tpu_estimator.pipelines.demo").run_demo
+    sys.exit(run_demo(name, output, train_steps=steps, enable_cache=not no_cache))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,450 @@
+"""TPUEstimator: trains, evaluates, predicts with and exports a model_fn."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfx_tpu_estimator.checkpoints import layout, saving
+from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start, resolve_warm_start
+from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
+from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
+from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.execution.host_eval import run_evaluation
+from tfx_tpu_estimator.execution.host_graph import (
+    HostGraph,
+    HostModel,
+    build_host_graph,
+    spec_hooks,
+)
+from tfx_tpu_estimator.execution.host_predict import (
+    run_prediction,
+    select_predictions,
+    split_batch,
+)
+from tfx_tpu_estimator.execution.host_train import run_training
+from tfx_tpu_estimator.export.saved_model import validate_export_arguments, write_saved_model
+from tfx_tpu_estimator.lowering.model_fn import call_model_fn, validate_model_fn
+from tfx_tpu_estimator.specs import ModeKeys
+from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder, write_evaluation
+from tfx_tpu_estimator.summaries.progress import Progress
+
+_logger = logging.getLogger(__name__)
+
+
+class TPUEstimator:
+    """Runs a TPUEstimator model_fn: the API of `tf.compat.v1.estimator.tpu.TPUEstimator`.
+
+    This release runs `use_tpu=False`, the model_fn on TensorFlow's own CPU and GPU kernels.
+    Arguments whose feature is not in this release are checked and refused, never ignored.
+
+    Args:
+      model_fn: `model_fn(features, labels, mode, params[, config])` returning a `TPUEstimatorSpec`
+        or `EstimatorSpec`. `features` and `params` are required of its signature.
+      model_dir: Directory of checkpoints and event files. Default: the one of `config`, else a
+        new temporary directory.
+      config: A `RunConfig`. Required.
+      params: Hyperparameters, a dict; input_fn and model_fn get a copy with `batch_size` added.
+      use_tpu: Must be False in this release.
+      train_batch_size: Global batch size for training, an int > 0; seen as params['batch_size'].
+        Required when `use_tpu`.
+      eval_batch_size: The same for evaluation.
+      predict_batch_size: The same for prediction.
+      batch_axis: Along which dimension each input tensor is split over cores; no effect when
+        `use_tpu` is False.
+      eval_on_tpu: Whether evaluation follows `use_tpu`; no effect when `use_tpu` is False.
+      export_to_tpu: Whether an export holds the metagraph {serve, tpu}.
+      export_to_cpu: Whether an export holds the metagraph {serve}.
+      warm_start_from: A checkpoint or SavedModel path, or `WarmStartSettings`; used when
+        `model_dir` has no checkpoint yet.
+      embedding_config_spec: Must be None in this release.
+      export_saved_model_api_version: V1 (1): the runtime puts the model_fn on the TPU when
+        exporting. V2 (2): the model_fn does so itself when params['use_tpu'].
+
+    Raises:
+      ValueError: An argument is wrong; the message names it and says what is allowed.
+      TypeError: An argument is of the wrong type.
+      FeatureNotAvailableError: An argument asks for what this release does not have.
+
+    Example:
+      estimator = TPUEstimator(
+          model_fn, model_dir="/tmp/m", config=RunConfig(), use_tpu=False, train_batch_size=64)
+      estimator.train(input_fn, max_steps=1000)
+      estimator.evaluate(eval_input_fn)
+    """
+
+    def __init__(
+        self,
+        model_fn: Callable | None = None,
+        model_dir: str | os.PathLike | None = None,
+        config: RunConfig | None = None,
+        params: dict | None = None,
+        use_tpu: bool = True,
+        train_batch_size: int | None = None,
+        eval_batch_size: int | None = None,
+        predict_batch_size: int | None = None,
+        batch_axis: tuple[int, ...] | None = None,
+        eval_on_tpu: bool = True,
+        export_to_tpu: bool = True,
+        export_to_cpu: bool = True,
+        warm_start_from: Any = None,
+        embedding_config_spec: Any = None,
+        export_saved_model_api_version: int | ExportSavedModelApiVersion = (
+            ExportSavedModelApiVersion.V1
+        ),
+    ):
+        _check_not_overridden(type(self))
+        arguments.validate_config(config)
+        arguments.validate_params(params)
+        arguments.validate_batch_sizes(
+            use_tpu, train_batch_size, eval_batch_size, predict_batch_size
+        )
+        arguments.validate_batch_axis(batch_axis)
+        arguments.validate_model_parallelism(config)
+        validate_model_fn(model_fn, params)
+        self._api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
+        self._config = _with_model_dir(config, model_dir)
+        unsupported.refuse_unsupported_config(config)
+        unsupported.refuse_unsupported_arguments(use_tpu, embedding_config_spec)
+        self._warm_start = resolve_warm_start(warm_start_from)
+        self._model_fn = model_fn
+        self._params = copy.deepcopy(params or {})
+        self._batch_sizes = {
+            ModeKeys.TRAIN: train_batch_size,
+            ModeKeys.EVAL: eval_batch_size,
+            ModeKeys.PREDICT: predict_batch_size,
+        }
+        self._export_to_cpu = export_to_cpu
+        self._export_to_tpu = export_to_tpu
+        if not eval_on_tpu:
+            _logger.warning("`eval_on_tpu` has no effect with use_tpu=False.")
+
+    @property
+    def config(self) -> RunConfig:
+        """A copy of the RunConfig, with `model_dir` set."""
+        return copy.deepcopy(self._config)
+
+    @property
+    def params(self) -> dict:
+        """A deep copy of the hyperparameters."""
+        return copy.deepcopy(self._params)
+
+    @property
+    def model_dir(self) -> str:
+        """The directory of checkpoints and event files."""
+        return self._config.model_dir
+
+    @property
+    def model_fn(self) -> Callable:
+        """The model_fn bound to the params: `fn(features, labels, mode, config)`."""
+
+        def public_model_fn(features, labels, mode, config):
+            return call_model_fn(self._model_fn, features, labels, mode, self.params, config)
+
+        return public_model_fn
+
+    def train(
+        self,
+        input_fn: Callable,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] | None = None,
+    ) -> TPUEstimator:
+        """Trains the model, from the latest checkpoint of `model_dir` if there is one.
+
+        Args:
+          input_fn: `input_fn(params)` returning a tf.data.Dataset of (features, labels), or the
+            tensors of one batch. `mode` and `config` are given to it if it names them.
+          hooks: SessionRunHooks, called at every step.
+          steps: Steps to run in this call.
+          max_steps: Global step to stop at; nothing runs when the checkpoint is already there.
+            With neither, training goes on to the end of the input.
+          saving_listeners: CheckpointSaverListeners, called around every save.
+
+        Returns:
+          This estimator.
+
+        Raises:
+          ValueError: `steps` and `max_steps` are both given or not positive; the input is empty;
+            listeners are given and nothing saves checkpoints.
+          TypeError: A hook or listener is of the wrong type.
+          NanLossError: The loss became NaN.
+        """
+        run_arguments.validate_train_steps(steps, max_steps)
+        hooks = run_arguments.validate_hooks(hooks)
+        listeners = run_arguments.validate_saving_listeners(saving_listeners)
+        run_arguments.validate_training_task(self._config)
+        start = self._saved_step()
+        if max_steps is not None and start >= max_steps:
+            _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
+            return self
+        target = max_steps if max_steps is not None else (start + steps if steps else None)
+        batch_size = self._batch_sizes[ModeKeys.TRAIN]
+        with build_host_graph(self._model(), input_fn, ModeKeys.TRAIN, batch_size) as built:
+            if self._warm_start and self.latest_checkpoint() is None:
+                apply_warm_start(self._warm_start)
+            with Progress("train", target) as progress:
+                self._run_training(built, hooks, listeners, target, progress)
+        return self
+
+    def evaluate(
+        self,
+        input_fn: Callable,
+        steps: int | None = None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        checkpoint_path: str | None = None,
+        name: str | None = None,
+    ) -> dict[str, Any]:
+        """Evaluates the model.
+
+        Args:
+          input_fn: As for `train`.
+          steps: Batches to evaluate; None for the whole input.
+          hooks: SessionRunHooks.
+          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          name: Results go to the event files of `eval_<name>` rather than `eval`.
+
+        Returns:
+          Metric values by name, with `loss` (mean over batches) and `global_step`.
+
+        Raises:
+          ValueError: `steps` is not positive; there is no checkpoint; the input is empty.
+        """
+        run_arguments.validate_eval_steps(steps)
+        hooks = run_arguments.validate_hooks(hooks)
+        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        batch_size = self._batch_sizes[ModeKeys.EVAL]
+        with (
+            build_host_graph(self._model(), input_fn, ModeKeys.EVAL, batch_size) as built,
+            Progress("evaluate", steps, unit="batches") as progress,
+        ):
+            results = run_evaluation(
+                built,
+                hooks=hooks,
+                config=self._config,
+                checkpoint=checkpoint,
+                steps=steps,
+                on_step=progress.update,
+            )
+        write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
+        _logger.info("Evaluated %s: %s", checkpoint, _describe(results))
+        return results
+
+    def predict(
+        self,
+        input_fn: Callable,
+        predict_keys: Sequence[str] | None = None,
+        hooks: Sequence[tf.compat.v1.train.SessionRunHook] | None = None,
+        checkpoint_path: str | None = None,
+        yield_single_examples: bool = True,
+    ) -> Iterator[Any]:
+        """Yields predictions for the examples of the input, in order.
+
+        Arguments and the checkpoint are checked when this is called, not at the first example.
+        Several predictions can be consumed in turns; one left unconsumed costs nothing.
+
+        Args:
+          input_fn: `input_fn(params)` returning features, or (features, labels) whose labels are
+            dropped. The input must end.
+          predict_keys: Keys of `predictions` to keep; None for all.
+          hooks: SessionRunHooks.
+          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          yield_single_examples: Whether to yield examples or whole batches.
+
+        Yields:
+          A dict of arrays (an array, if `predictions` is a tensor) per example or per batch.
+
+        Raises:
+          ValueError: There is no checkpoint; `predict_keys` does not fit the predictions; outputs
+            differ in length while examples are wanted.
+        """
+        hooks = run_arguments.validate_hooks(hooks)
+        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        return self._predict(input_fn, predict_keys, hooks, checkpoint, yield_single_examples)
+
+    def export_saved_model(
+        self,
+        export_dir_base: str,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        experimental_mode: str = ModeKeys.PREDICT,
+    ) -> bytes:
+        """Writes a SavedModel with the metagraphs {serve} and {serve, tpu}.
+
+        No TPU is needed to write it. It is written aside and renamed when it is whole.
+
+        Args:
+          export_dir_base: Directory in which `<seconds since 1970>` is made.
+          serving_input_receiver_fn: Returns a `ServingInputReceiver` or
+            `TensorServingInputReceiver`.
+          assets_extra: {path relative to assets.extra: source file} to copy along.
+          as_text: Write the graph as text.
+          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          experimental_mode: Only `ModeKeys.PREDICT` in this release.
+
+        Returns:
+          The path of the export, as bytes.
+
+        Raises:
+          ValueError: No receiver function, no checkpoint, nothing to export, or an extra asset
+            that would leave the export directory.
+          ExportError: The files could not be written; nothing is left behind.
+        """
+        arguments.validate_export_targets(self._export_to_tpu, self._export_to_cpu)
+        validate_export_arguments(serving_input_receiver_fn, assets_extra)
+        unsupported.refuse_unsupported_export_mode(experimental_mode)
+        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        path = write_saved_model(
+            self._model(),
+            serving_input_receiver_fn,
+            export_dir_base=os.fsdecode(export_dir_base),
+            checkpoint=checkpoint,
+            to_cpu=self._export_to_cpu,
+            to_tpu=self._export_to_tpu,
+            wrap_tpu=self._api_version is ExportSavedModelApiVersion.V1,
+            assets_extra=assets_extra,
+            as_text=as_text,
+        )
+        _logger.info("Exported %s to %s", checkpoint, path)
+        return os.fsencode(path)
+
+    def export_savedmodel(
+        self,
+        export_dir_base: str,
+        serving_input_receiver_fn: Callable,
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+        strip_default_attrs: bool = True,
+    ) -> bytes:
+        """The old name of `export_saved_model`; default-valued attributes are always stripped."""
+        if not strip_default_attrs:
+            _logger.warning("`strip_default_attrs` False is ignored: they are always stripped.")
+        return self.export_saved_model(
+            export_dir_base, serving_input_receiver_fn, assets_extra, as_text, checkpoint_path
+        )
+
+    def eval_dir(self, name: str | None = None) -> str:
+        """Returns the directory of the event files of evaluations called `name`."""
+        return os.path.join(self.model_dir, "eval" if not name else f"eval_{name}")
+
+    def latest_checkpoint(self) -> str | None:
+        """Returns the prefix of the latest checkpoint of `model_dir`, or None."""
+        return layout.find_latest(self.model_dir)
+
+    def get_variable_names(self) -> list[str]:
+        """Returns the names of all variables of the latest checkpoint.
+
+        Raises:
+          ValueError: There is no checkpoint.
+        """
+        return layout.list_variables(layout.resolve_checkpoint(self.model_dir, None))
+
+    def get_variable_value(self, name: str) -> np.ndarray:
+        """Returns the value of a variable of the latest checkpoint.
+
+        Raises:
+          ValueError: There is no checkpoint, or no such variable in it.
+        """
+        return layout.read_variable(layout.resolve_checkpoint(self.model_dir, None), name)
+
+    def _model(self) -> HostModel:
+        return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
+
+    def _saved_step(self) -> int:
+        checkpoint = self.latest_checkpoint()
+        return layout.read_global_step(checkpoint) if checkpoint else 0
+
+    def _run_training(
+        self, built: HostGraph, hooks: list, listeners: list, target: int | None, progress: Progress
+    ) -> None:
+        config = self._config
+        scaffold = saving.with_saver(built.scaffold, config)
+        hooks = [*hooks, *spec_hooks(built.spec)]
+        hooks += saving.create_saver_hooks(hooks, scaffold, config, self.model_dir, listeners)
+        if target is not None:
+            hooks.append(tf.compat.v1.train.StopAtStepHook(last_step=target))
+        if config.save_summary_steps:
+            hooks.append(
+                tf.compat.v1.train.SummarySaverHook(
+                    save_steps=config.save_summary_steps,
+                    output_dir=self.model_dir,
+                    scaffold=scaffold,
+                )
+            )
+        recorder = TrainingRecorder(
+            tf.compat.v1.summary.FileWriterCache.get(self.model_dir),
+            self._batch_sizes[ModeKeys.TRAIN],
+            config.log_step_count_steps,
+        )
+
+        def on_step(step: int, loss: float) -> None:
+            recorder.record(step, loss, time.monotonic())
+            progress.update(step, recorder.describe)
+
+        try:
+            run_training(
+                built,
+                hooks=hooks,
+                scaffold=scaffold,
+                config=config,
+                checkpoint_dir=self.model_dir,
+                on_step=on_step,
+            )
+        finally:
+            tf.compat.v1.summary.FileWriterCache.clear()
+        _logger.info("Loss for final step: %s.", recorder.loss)
+
+    def _predict(
+        self, input_fn, predict_keys, hooks, checkpoint, yield_single_examples
+    ) -> Iterator[Any]:
+        batch_size = self._batch_sizes[ModeKeys.PREDICT]
+        with build_host_graph(self._model(), input_fn, ModeKeys.PREDICT, batch_size) as built:
+            predictions = select_predictions(built.spec.predictions, predict_keys)
+        batches = run_prediction(
+            built, predictions, hooks=hooks, config=self._config, checkpoint=checkpoint
+        )
+        for batch in batches:
+            if yield_single_examples:
+                yield from split_batch(batch)
+            else:
+                yield batch
+
+
+def _check_not_overridden(cls: type) -> None:
+    """Refuses subclasses that replace public members, whose contract callers rely on."""
+    public = {name for name in vars(TPUEstimator) if not name.startswith("_")}
+    between = cls.__mro__[: cls.__mro__.index(TPUEstimator)]
+    overridden = sorted({name for c in between for name in vars(c)} & public)
+    if overridden:
+        raise ValueError(
+            "Subclasses of Estimator cannot override members of Estimator. "
+            f"{cls.__name__} does override {overridden}."
+        )
+
+
+def _with_model_dir(config: RunConfig, model_dir: str | os.PathLike | None) -> RunConfig:
+    """Returns `config` with the directory to use: the argument, its own, or a temporary one."""
+    chosen = arguments.resolve_model_dir(model_dir, config)
+    if chosen is None:
+        chosen = tempfile.mkdtemp(prefix="tfx_tpu_estimator_")
+        _logger.warning("Using temporary folder as model directory: %s", chosen)
+    return config.replace(model_dir=chosen)
+
+
+def _describe(results: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} = {value:.6g}" if np.ndim(value) == 0 and not isinstance(value, bytes) else name
+        for name, value in sorted(results.items())
+    )

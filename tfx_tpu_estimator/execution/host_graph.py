@@ -1,0 +1,146 @@
+"""`use_tpu=False`: the model_fn as a plain v1 graph on TensorFlow's own kernels."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
+from tfx_tpu_estimator.lowering.model_fn import (
+    call_model_fn,
+    resource_variables,
+    to_estimator_spec,
+)
+from tfx_tpu_estimator.lowering.tf_internals import single_replica
+from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostModel:
+    """A model_fn with what every graph built from it needs.
+
+    Attributes:
+      model_fn: The user's function.
+      params: What input_fn and model_fn see as `params`, less `batch_size`; copied for each call.
+      config: The RunConfig.
+    """
+
+    model_fn: Callable
+    params: dict
+    config: Any
+
+    def params_for(self, batch_size: int | None) -> dict:
+        """Returns a copy of `params` as seen on a host, with `batch_size` when there is one."""
+        params = copy.deepcopy(self.params)
+        params["use_tpu"] = False
+        if batch_size is not None:
+            params["batch_size"] = batch_size
+        return params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostGraph:
+    """A model built in a graph, ready to run.
+
+    Attributes:
+      graph: The graph.
+      spec: What the model_fn returned, in its host form.
+      global_step: The global step variable.
+      hooks: Hooks that start the input.
+    """
+
+    graph: tf.Graph
+    spec: EstimatorSpec
+    global_step: tf.Variable
+    hooks: tuple[tf.compat.v1.train.SessionRunHook, ...]
+
+    @property
+    def scaffold(self) -> tf.compat.v1.train.Scaffold:
+        """The model_fn's Scaffold, or one with TensorFlow's defaults."""
+        return self.spec.scaffold or tf.compat.v1.train.Scaffold()
+
+
+@contextlib.contextmanager
+def new_graph(config: Any) -> Iterator[tf.Graph]:
+    """Makes a new default graph with the run's seed and devices, in which models are built."""
+    with contextlib.ExitStack() as stack:
+        graph = stack.enter_context(tf.Graph().as_default())
+        if config.device_fn is not None:
+            stack.enter_context(graph.device(config.device_fn))
+        tf.compat.v1.set_random_seed(config.tf_random_seed)
+        stack.enter_context(resource_variables())
+        yield graph
+
+
+@contextlib.contextmanager
+def build_host_graph(
+    model: HostModel, input_fn: Callable, mode: str, batch_size: int | None
+) -> Iterator[HostGraph]:
+    """Builds input and model in a graph that stays the default one inside the block.
+
+    Args:
+      model: The model.
+      input_fn: The user's function; gets the global batch size as params['batch_size'].
+      mode: A value of `ModeKeys`.
+      batch_size: The global batch size, or None where the user gave none.
+
+    Yields:
+      The graph. It is not finalised: summaries, savers and hooks may still add to it.
+    """
+    with new_graph(model.config) as graph, single_replica():
+        global_step = tf.compat.v1.train.create_global_step(graph)
+        batch = _build_input(model, input_fn, mode, batch_size)
+        spec = call_model_fn(
+            model.model_fn,
+            batch.features,
+            batch.labels,
+            mode,
+            model.params_for(batch_size),
+            model.config,
+        )
+        if spec.mode != mode:
+            raise ValueError(
+                f"model_fn was called with mode {mode!r} and returned a spec of mode {spec.mode!r}."
+            )
+        yield HostGraph(
+            graph=graph,
+            spec=to_estimator_spec(spec),
+            global_step=global_step,
+            hooks=batch.hooks,
+        )
+
+
+def _build_input(model: HostModel, input_fn: Callable, mode: str, batch_size: int | None) -> Batch:
+    with tf.name_scope("input"), tf.device("/cpu:0"):
+        result = call_input_fn(
+            input_fn, mode=mode, params=model.params_for(batch_size), config=model.config
+        )
+        return build_batch(result, mode)
+
+
+def session_config(config: Any) -> tf.compat.v1.ConfigProto:
+    """Returns the run's session settings; soft placement unless the user says otherwise."""
+    return config.session_config or tf.compat.v1.ConfigProto(allow_soft_placement=True)
+
+
+def metric_key_error(name: str) -> ValueError:
+    """The error for a user's metric that has the name of one that the runtime reports."""
+    return ValueError(
+        f"Metric with name `{name}` is not allowed, because the runtime reports a metric of that "
+        "name itself. Rename it in eval_metrics."
+    )
+
+
+def spec_hooks(spec: EstimatorSpec) -> list[tf.compat.v1.train.SessionRunHook]:
+    """Returns the hooks that `spec` names for its mode, those for the chief included."""
+    by_mode = {
+        ModeKeys.TRAIN: (spec.training_hooks, spec.training_chief_hooks),
+        ModeKeys.EVAL: (spec.evaluation_hooks,),
+        ModeKeys.PREDICT: (spec.prediction_hooks,),
+    }
+    return [hook for hooks in by_mode[spec.mode] for hook in (hooks or ())]

@@ -1,0 +1,110 @@
+"""The one module that touches TensorFlow's private names, so that an upgrade is one file.
+
+Each function says what it needs from inside TensorFlow and why no public name does it.
+Seen working with TensorFlow 2.16.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import tensorflow as tf
+from tensorflow.python.framework import function as _function
+from tensorflow.python.ops import gen_tpu_ops as _gen_tpu_ops
+from tensorflow.python.tpu import functional as _tpu_functional
+from tensorflow.python.tpu import tpu_function as _tpu_function
+
+# All cross-replica ops of `tf.compat.v1.tpu`, CrossShardOptimizer's included, go through these
+# generated wrappers; with one replica every one of them returns its input.
+_COLLECTIVES = ("cross_replica_sum", "collective_permute")
+
+_local = threading.local()
+_patch_lock = threading.Lock()
+_patched = False
+
+
+def _install_collectives() -> None:
+    global _patched
+    with _patch_lock:
+        if _patched:
+            return
+        for name in _COLLECTIVES:
+            setattr(_gen_tpu_ops, name, _one_replica_or(getattr(_gen_tpu_ops, name)))
+        _patched = True
+
+
+def _one_replica_or(original: Callable) -> Callable:
+    """Wraps a generated op so that inside `single_replica` it is an identity."""
+
+    def op(input, *args, name=None, **kwargs):  # `input` is TensorFlow's own argument name
+        if getattr(_local, "single_replica", False):
+            return tf.identity(input, name=name or original.__name__)
+        return original(input, *args, name=name, **kwargs)
+
+    op.__name__ = original.__name__
+    return op
+
+
+@contextlib.contextmanager
+def single_replica() -> Iterator[None]:
+    """Makes cross-replica ops built inside the block the identities they are for one replica.
+
+    TensorFlow's published wheels have no CPU or GPU kernel for CrossReplicaSum, so a graph that
+    holds one (every use of CrossShardOptimizer) could not run. The block also tells code that asks
+    that there is one shard. It affects the current thread only.
+    """
+    _install_collectives()
+    before = getattr(_local, "single_replica", False)
+    _local.single_replica = True
+    try:
+        with _tpu_function.tpu_shard_context(1):
+            yield
+    finally:
+        _local.single_replica = before
+
+
+def run_on_tpu_when_served(
+    computation: Callable[..., Sequence[tf.Tensor]], inputs: Sequence[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Builds `computation` inside a TPUPartitionedCall, to run on a TPU core when served.
+
+    The computation is built inside `tpu.rewrite` in a function of its own, which captures the
+    inputs and the resource variables of the graph around it; the call takes the cores in turn.
+    No public API makes a TPUPartitionedCall.
+
+    Args:
+      computation: Takes `inputs` as they arrive on the TPU, returns a non-empty list of tensors.
+      inputs: Tensors of the default graph.
+
+    Returns:
+      The outputs of the call in the order of `computation`, with the static shapes they have
+      inside.
+    """
+    shapes: list[tf.TensorShape] = []
+
+    def replica(*arguments) -> list[tf.Tensor]:
+        outputs = [tf.identity(t) for t in computation(*arguments)]
+        shapes.extend(t.shape for t in outputs)
+        return outputs
+
+    @_function.Defun(capture_by_value=False, capture_resource_var_by_value=False)
+    def on_tpu():
+        return tf.compat.v1.tpu.rewrite(replica, list(inputs))
+
+    outputs = _tpu_functional.TPUPartitionedCall(
+        args=on_tpu.captured_inputs,
+        device_ordinal=tf.raw_ops.TPUOrdinalSelector(),
+        Tout=[arg.type for arg in on_tpu.definition.signature.output_arg],
+        f=on_tpu,
+    )
+    for tensor, shape in zip(outputs, shapes, strict=True):
+        tensor.set_shape(shape)
+    return list(outputs)
+
+
+def add_saving_listeners(hook: tf.compat.v1.train.CheckpointSaverHook, listeners: Sequence) -> None:
+    """Adds listeners to a CheckpointSaverHook that the user made (it has no public way to)."""
+    known = hook._listeners
+    known.extend(listener for listener in listeners if listener not in known)

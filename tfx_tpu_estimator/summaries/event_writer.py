@@ -1,0 +1,102 @@
+"""Scalars in event files, as TensorBoard reads them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_logger = logging.getLogger(__name__)
+
+
+def to_summary_value(name: str, value: Any) -> tf.compat.v1.Summary.Value | None:
+    """Returns the form in which a metric's value goes into an event file, or None if it has none.
+
+    Scalars become simple values, serialized `Summary` protos keep theirs, arrays become tensors.
+    """
+    if isinstance(value, bytes):
+        summary = tf.compat.v1.Summary.FromString(value)
+        return tf.compat.v1.Summary.Value(
+            tag=name,
+            **{f.name: v for f, v in summary.value[0].ListFields() if f.name != "tag"},
+        )
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub" and array.dtype != tf.bfloat16.as_numpy_dtype:
+        return None
+    if array.ndim == 0:
+        return tf.compat.v1.Summary.Value(tag=name, simple_value=float(array))
+    return tf.compat.v1.Summary.Value(tag=name, tensor=tf.make_tensor_proto(array))
+
+
+def write_evaluation(eval_dir: str, results: dict[str, Any], global_step: int) -> None:
+    """Writes the results of one evaluation as an event of `eval_dir`, and closes the file."""
+    summary = tf.compat.v1.Summary()
+    for name, value in sorted(results.items()):
+        if name == tf.compat.v1.GraphKeys.GLOBAL_STEP:
+            continue
+        proto = to_summary_value(name, value)
+        if proto is None:
+            _logger.warning("Metric %r of type %s has no summary form.", name, type(value).__name__)
+            continue
+        summary.value.append(proto)
+    with tf.Graph().as_default():
+        writer = tf.compat.v1.summary.FileWriter(eval_dir)
+        writer.add_summary(summary, global_step)
+        writer.close()
+
+
+class TrainingRecorder:
+    """Writes the loss of every training step, and the speed now and then, to an event file.
+
+    Args:
+      writer: A v1 FileWriter.
+      batch_size: Examples per step, for `examples/sec`; None if unknown.
+      log_every_steps: Steps between measurements of speed; None for none.
+    """
+
+    def __init__(self, writer, batch_size: int | None, log_every_steps: int | None):
+        self._writer = writer
+        self._batch_size = batch_size
+        self._log_every_steps = log_every_steps
+        self._mark: tuple[int, float] | None = None
+        self.steps_per_second: float | None = None
+        self.loss: float | None = None
+
+    def record(self, step: int, loss: float, now: float) -> None:
+        """Records one step.
+
+        Args:
+          step: The global step after the update.
+          loss: The loss of that step.
+          now: A monotonic time in seconds.
+        """
+        self.loss = loss
+        self._write({"loss": loss}, step)
+        if self._mark is None:
+            self._mark = (step, now)
+        elif self._log_every_steps and step - self._mark[0] >= self._log_every_steps:
+            self._record_speed(step, now)
+
+    def describe(self) -> str:
+        """Returns the latest loss and speed in words."""
+        speed = f", {self.steps_per_second:.1f} steps/s" if self.steps_per_second else ""
+        return f"loss {self.loss:.4f}{speed}" if self.loss is not None else ""
+
+    def _record_speed(self, step: int, now: float) -> None:
+        start, then = self._mark
+        self._mark = (step, now)
+        if now <= then:
+            return
+        self.steps_per_second = (step - start) / (now - then)
+        values = {"global_step/sec": self.steps_per_second}
+        if self._batch_size:
+            values["examples/sec"] = self.steps_per_second * self._batch_size
+        self._write(values, step)
+
+    def _write(self, values: dict[str, float], step: int) -> None:
+        summary = tf.compat.v1.Summary(
+            value=[tf.compat.v1.Summary.Value(tag=k, simple_value=v) for k, v in values.items()]
+        )
+        self._writer.add_summary(summary, step)
