@@ -327,21 +327,29 @@ def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config):
     )
     add_label = tfma.extractors.Extractor(
         stage_name="ExtractBigTipper",
-        ptransform="AddBigTipper" >> beam.Map(_add_label_to_extracts),
+        ptransform="AddBigTipper" >> beam.Map(_make_label_adder(LABEL_KEY, BIG_TIP)),
     )
     # The first one reads the features; the label must be among them when labels are looked up.
     return [usual[0], add_label, *usual[1:]]
 
 
-def _add_label_to_extracts(extracts):
-    """Adds the label [batch, 1] to the features of one batch of TFMA extracts."""
-    import numpy as np
+def _make_label_adder(label_key, big_tip):
+    """Makes the function that adds the label [batch, 1] to a batch of TFMA extracts.
 
-    # Every record has exactly one value of both; TFMA keeps them in a sparse or a dense form.
-    features = dict(extracts["features"])
-    tips, fare = (
-        np.reshape(getattr(features[name], "values", features[name]), [-1, 1])
-        for name in ("tips", "fare")
-    )
-    features[LABEL_KEY] = (tips > np.float32(BIG_TIP) * fare).astype(np.float32)
-    return {**extracts, "features": features}
+    Beam sends the function to its workers, where this module may not be importable: so it uses
+    nothing of the module but what it is given here.
+    """
+
+    def add_label(extracts):
+        import numpy as np
+
+        # Every record has exactly one value of both; TFMA keeps them in a sparse or a dense form.
+        features = dict(extracts["features"])
+        tips, fare = (
+            np.reshape(getattr(features[name], "values", features[name]), [-1, 1])
+            for name in ("tips", "fare")
+        )
+        features[label_key] = (tips > np.float32(big_tip) * fare).astype(np.float32)
+        return {**extracts, "features": features}
+
+    return add_label

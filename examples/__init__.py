@@ -1,0 +1,1 @@
+"""Example user modules, and the data they need."""
