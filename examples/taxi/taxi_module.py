@@ -140,7 +140,13 @@ def _make_numeric(parsed):
     return columns
 
 
+def _parse_features(serialized):
+    """[batch] serialized tf.Examples -> features."""
+    return _preprocess(tf.io.parse_example(serialized, _SPEC))
+
+
 def _parse_with_label(serialized):
+    """[batch] serialized tf.Examples -> (features, label [batch] of 0.0 or 1.0)."""
     parsed = tf.io.parse_example(serialized, {**_SPEC, **_LABEL_SPEC})
     label = tf.cast(parsed["tips"] > BIG_TIP * parsed["fare"], tf.float32)
     return _preprocess(parsed), label
@@ -176,14 +182,13 @@ def eval_input_fn(params):
 def predict_input_fn(params):
     """The evaluation examples without their labels."""
     dataset = _read(params["eval_files"], params).batch(params["batch_size"])
-    return _parse_batches(dataset, lambda x: _preprocess(tf.io.parse_example(x, _SPEC)))
+    return _parse_batches(dataset, _parse_features)
 
 
 def serving_input_receiver_fn():
     """Requests are serialized tf.Examples, as in the training data but without tips."""
     examples = tf.placeholder(tf.string, [None], name="input_examples")
-    features = _preprocess(tf.io.parse_example(examples, _SPEC))
-    return ServingInputReceiver(features, {"examples": examples})
+    return ServingInputReceiver(_parse_features(examples), {"examples": examples})
 
 
 # --- On the device: the model ----------------------------------------------------------------
