@@ -96,7 +96,10 @@ class EstimatorSpec(_EstimatorSpecFields):
             prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
 
-    def _replace(self, **changes: Any) -> EstimatorSpec:
+    # namedtuple's own _replace would skip the checks of __new__.
+    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, **changes: Any
+    ) -> EstimatorSpec:
         """Returns a spec with some fields replaced, checked again.
 
         Args:

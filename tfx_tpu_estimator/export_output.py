@@ -111,8 +111,7 @@ class ClassificationOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> ClassificationOutput:
         """Rebuilds the output; see `ExportOutput.with_tensors`."""
-        _validate_count(tensors, self.tensors())
-        scores, classes = tensors
+        scores, classes = _match_count(tensors, self.tensors())
         return ClassificationOutput(scores=scores, classes=classes)
 
 
@@ -156,8 +155,8 @@ class RegressionOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> RegressionOutput:
         """Rebuilds the output; see `ExportOutput.with_tensors`."""
-        _validate_count(tensors, self.tensors())
-        return RegressionOutput(tensors[0])
+        (value,) = _match_count(tensors, self.tensors())
+        return RegressionOutput(value)
 
 
 class PredictOutput(ExportOutput):
@@ -213,8 +212,8 @@ class PredictOutput(ExportOutput):
 
     def with_tensors(self, tensors: Sequence[tf.Tensor | None]) -> PredictOutput:
         """Rebuilds the output under the same names; see `ExportOutput.with_tensors`."""
-        _validate_count(tensors, self.tensors())
-        return PredictOutput(dict(zip(self._outputs, tensors, strict=True)))
+        values = _match_count(tensors, self.tensors())
+        return PredictOutput(dict(zip(self._outputs, values, strict=True)))
 
 
 def _require_single_string(receiver_tensors: Any, kind: str) -> tf.Tensor:
@@ -244,8 +243,10 @@ def _require_float32(tensor: tf.Tensor, what: str) -> None:
         )
 
 
-def _validate_count(given: Sequence[Any], own: Sequence[Any]) -> None:
+def _match_count(given: Sequence[Any], own: Sequence[Any]) -> list[Any]:
+    """Returns the given tensors if they are as many as an output's own."""
     if len(given) != len(own):
         raise ValueError(
             f"`tensors` must have {len(own)} entries, as tensors() has; got {len(given)}."
         )
+    return list(given)

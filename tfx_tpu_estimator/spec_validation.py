@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.export_output import ExportOutput, PredictOutput
+from tfx_tpu_estimator.keras_metrics import convert_keras_metric, is_keras_metric
 from tfx_tpu_estimator.modes import ModeKeys
 
 _DEFAULT_SIGNATURE = tf.compat.v1.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -103,14 +104,15 @@ def validate_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]
     """Checks the metrics of an evaluation.
 
     Args:
-        eval_metric_ops: dict of name to (metric_value, update_op), or None.
+        eval_metric_ops: dict of name to (metric_value, update_op) or to a Keras 2 metric that
+            was updated in this graph, or None.
 
     Returns:
-        A dict; empty instead of None.
+        A dict of pairs; empty instead of None.
 
     Raises:
-        TypeError: if it is not a dict of such pairs.
-        ValueError: if a value belongs to another graph.
+        TypeError: if it is not such a dict.
+        ValueError: if a value belongs to another graph or a Keras metric was never updated.
     """
     if eval_metric_ops is None:
         return {}
@@ -119,7 +121,10 @@ def validate_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]
             f"eval_metric_ops must be a dict of name to (metric_value, update_op); "
             f"got {eval_metric_ops!r}."
         )
+    metrics = {}
     for name, pair in eval_metric_ops.items():
+        if is_keras_metric(pair):
+            pair = convert_keras_metric(pair, name)
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(
                 "Values of eval_metric_ops must be (metric_value, update_op) tuples, as the "
@@ -127,7 +132,8 @@ def validate_eval_metric_ops(eval_metric_ops: Any) -> dict[str, tuple[Any, Any]]
             )
         for part in pair:
             _validate_op_or_tensor(part, f"eval_metric_ops[{name}]")
-    return dict(eval_metric_ops)
+        metrics[name] = pair
+    return metrics
 
 
 def validate_export_outputs(export_outputs: Any, predictions: Any, mode: str) -> Any:

@@ -104,7 +104,10 @@ class TPUEstimatorSpec(_TPUEstimatorSpecFields):
             prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
 
-    def _replace(self, **changes: Any) -> TPUEstimatorSpec:
+    # namedtuple's own _replace would skip the checks of __new__.
+    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, **changes: Any
+    ) -> TPUEstimatorSpec:
         """Returns a spec with some fields replaced, checked again.
 
         Args:

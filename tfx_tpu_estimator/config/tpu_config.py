@@ -152,7 +152,9 @@ class TPUConfig(_TPUConfigFields):
         _validate_positive("initial_infeed_sleep_secs", initial_infeed_sleep_secs)
         _validate_partition_dims(input_partition_dims, training_input, num_cores_per_replica)
         _validate_positive(
-            "experimental_host_call_every_n_steps", experimental_host_call_every_n_steps
+            "experimental_host_call_every_n_steps",
+            experimental_host_call_every_n_steps,
+            optional=False,
         )
         _validate_bool(
             "experimental_allow_per_host_v2_parallel_get_next",
@@ -178,7 +180,10 @@ class TPUConfig(_TPUConfigFields):
             experimental_feed_hook=experimental_feed_hook,
         )
 
-    def _replace(self, **changes: Any) -> TPUConfig:
+    # namedtuple's own _replace would skip the checks of __new__.
+    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, **changes: Any
+    ) -> TPUConfig:
         """Returns a configuration with some fields replaced, checked again.
 
         Args:
@@ -198,8 +203,8 @@ class TPUConfig(_TPUConfigFields):
         return parse_iterations_per_loop(self.iterations_per_loop)
 
 
-def _validate_positive(name: str, value: Any) -> None:
-    if value is None and name != "experimental_host_call_every_n_steps":
+def _validate_positive(name: str, value: Any, optional: bool = True) -> None:
+    if value is None and optional:
         return
     if not is_int(value):
         raise TypeError(f"`{name}` must be int; got {value!r} of {type(value)}.")
