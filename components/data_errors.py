@@ -20,6 +20,7 @@ def explain_data_errors(
     *splits: SplitFiles,
     schema_path: str | None = None,
     label_key: str | None = None,
+    parsed_by_schema: bool = True,
     errors: tuple[type[Exception], ...] = _DATA_ERRORS,
 ) -> Iterator[None]:
     """Looks for the bad record after the enclosed code failed on its data.
@@ -28,6 +29,8 @@ def explain_data_errors(
         *splits: The files the enclosed code reads.
         schema_path: The schema records must match; None leaves that check out.
         label_key: Name of the label feature.
+        parsed_by_schema: Whether the enclosed code parses by the schema. Where it parses in a way
+            of its own, records are compared with the schema only if parsing is what failed.
         errors: What may be about data; other exceptions pass unchanged.
 
     Raises:
@@ -39,6 +42,8 @@ def explain_data_errors(
     except (DataCorruptionError, SchemaMismatchError):
         raise
     except errors as error:
+        if not parsed_by_schema and "ParseExample" not in str(error):
+            schema_path = None
         cause = find_data_error(splits, schema_path, label_key)
         if cause is None:
             raise

@@ -112,8 +112,19 @@ def build_program(
     return Program(module=module, options=merged, params=params, data=data)
 
 
-def create_estimator(program: Program, model_dir: str) -> TPUEstimator:
-    """Builds the TPUEstimator of `program` with its checkpoints in `model_dir`."""
+def create_estimator(program: Program, model_dir: str, *, warm_start: bool = False) -> TPUEstimator:
+    """Builds the TPUEstimator of `program`.
+
+    Args:
+        program: What to run.
+        model_dir: Directory of checkpoints and events.
+        warm_start: Whether training starts from the variables of the base model, if the
+            component was given one.
+
+    Raises:
+        FeatureNotAvailableError: If the options ask for what this release does not have.
+        ValueError: If model_fn or an option cannot be used.
+    """
     options = program.options
     eval_batch_size = options.eval_batch_size or options.train_batch_size
     return TPUEstimator(
@@ -125,6 +136,7 @@ def create_estimator(program: Program, model_dir: str) -> TPUEstimator:
         eval_batch_size=eval_batch_size,
         predict_batch_size=options.predict_batch_size or eval_batch_size,
         export_to_tpu=options.export_to_tpu,
+        warm_start_from=program.data.base_model if warm_start else None,
     )
 
 

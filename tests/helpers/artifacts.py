@@ -43,3 +43,10 @@ def make_examples(
 def make_output(kind, node: pathlib.Path, key: str, execution: int = 1):
     """Makes an output artifact where LocalDagRunner would place it."""
     return make_artifact(kind, node / key / str(execution))
+
+
+def make_input(kind, uri: pathlib.Path, name: str, text: str):
+    """Makes an artifact that holds one text file, such as a Schema."""
+    artifact = make_artifact(kind, uri)
+    (uri / name).write_text(text)
+    return artifact

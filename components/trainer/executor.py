@@ -1,0 +1,130 @@
+"""Executor of the Trainer."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base import base_executor
+from tfx.dsl.io import fileio
+from tfx.types import artifact_utils
+from tfx.types import standard_component_specs as specs
+from tfx.utils import io_utils, path_utils
+
+from .. import constants
+from ..digest import code_digest, compute_model_digest
+from ..layout import resolve_durable_dir
+from ..properties import describe_versions, join_tag_sets, set_custom_properties, set_metrics
+from ..run_record import RunRecord, write_run_record
+from ..saved_model import list_tag_sets
+from ..user_module import ModuleForm, UserModule
+from .functions_form import TrainedModel, train_functions
+from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
+from .run_fn_form import train_run_fn
+
+_logger = logging.getLogger(__name__)
+
+
+class Executor(base_executor.BaseExecutor):
+    """Trains a user module of either form and records the run."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Trains, evaluates and exports a model.
+
+        Args:
+            input_dict: examples, and where given transform_graph, schema, base_model,
+                hyperparameters.
+            output_dict: model, model_run.
+            exec_properties: train_args, eval_args, custom_config, tpu_estimator_options (JSON),
+                and one of module_file, module_path, run_fn.
+
+        Raises:
+            ValueError: If something given cannot be used; the message names it.
+            OSError: If the model cannot be written.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        model = artifact_utils.get_single_instance(output_dict[specs.MODEL_KEY])
+        model_run = artifact_utils.get_single_instance(output_dict[specs.MODEL_RUN_KEY])
+        # 1. Checks.
+        inputs = resolve_inputs(input_dict, exec_properties)
+        module = load_user_module(exec_properties)
+        # 2. A place for checkpoints that a retry finds again.
+        key = compute_run_key(inputs, input_dict, exec_properties, module)
+        durable = resolve_durable_dir(model_run.uri, key, inputs.options.checkpoint_dir)
+        _logger.info("Checkpoints are in %s until the run has succeeded.", durable)
+        fileio.makedirs(durable)
+        # 3. Training and export.
+        if module.form is ModuleForm.RUN_FN:
+            trained = train_run_fn(module, inputs, input_dict, exec_properties, model.uri, durable)
+        else:
+            serving_dir = path_utils.serving_model_dir(model.uri)
+            trained = train_functions(module, inputs, durable, serving_dir)
+        # 4. Records.
+        io_utils.copy_dir(durable, model_run.uri)
+        facts = _describe_run(module, trained, path_utils.serving_model_path(model.uri))
+        _write_record(model.uri, module, inputs, exec_properties, facts, trained)
+        for artifact in (model, model_run):
+            set_custom_properties(artifact, facts)
+            set_metrics(artifact, trained.metrics)
+        fileio.rmtree(durable)
+
+
+def _describe_run(module: UserModule, trained: TrainedModel, serving_path: str) -> dict[str, Any]:
+    """Collects what is known about the model, as custom properties."""
+    facts = {
+        constants.GLOBAL_STEP: trained.global_step,
+        constants.SERVING_TAG_SETS: join_tag_sets(list_tag_sets(serving_path)),
+        constants.MODEL_DIGEST: compute_model_digest(serving_path),
+        constants.MODULE_DIGEST: module.source.digest,
+        constants.CODE_DIGEST: code_digest(),
+        **describe_versions(),
+    }
+    if trained.program is not None:
+        options = trained.program.options
+        facts[constants.TRAIN_BATCH_SIZE] = options.train_batch_size
+        facts[constants.SEED] = options.seed
+        # One replica is all that `use_tpu=False` has.
+        facts[constants.REPLICAS] = 1
+    return facts
+
+
+def _write_record(
+    model_uri: str,
+    module: UserModule,
+    inputs: TrainerInputs,
+    exec_properties: dict[str, Any],
+    facts: dict[str, Any],
+    trained: TrainedModel,
+) -> None:
+    params = dict(trained.program.params) if trained.program else {}
+    options = trained.program.options if trained.program else inputs.options
+    write_run_record(
+        model_uri,
+        RunRecord(
+            form=module.form,
+            source=module.source,
+            module_path=exec_properties.get(specs.MODULE_PATH_KEY)
+            or exec_properties.get(specs.RUN_FN_KEY),
+            options=inputs.options,
+            data=inputs.data,
+            custom_config=inputs.custom_config,
+            facts={
+                **facts,
+                "params": params,
+                "resolved_options": json.loads(options.to_json()),
+                "metrics": {name: _to_number(value) for name, value in trained.metrics.items()},
+            },
+        ),
+    )
+
+
+def _to_number(value: Any) -> Any:
+    """Turns numpy scalars into what JSON can say."""
+    return value.item() if hasattr(value, "item") and getattr(value, "size", 1) == 1 else value

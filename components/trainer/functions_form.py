@@ -1,0 +1,157 @@
+"""Trains, evaluates and exports a module of plain functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tfx.dsl.io import fileio
+
+from tfx_tpu_estimator.checkpoints import layout
+from tfx_tpu_estimator.errors import ExportError
+from tfx_tpu_estimator.estimator import TPUEstimator
+from tfx_tpu_estimator.inputs import tfrecord
+
+from ..data_errors import explain_data_errors
+from ..examples import SplitFiles, check_tf_examples, list_split_files, resolve_compression
+from ..runtime import (
+    Program,
+    build_program,
+    create_estimator,
+    resolve_eval_input_fn,
+    resolve_receiver_fn,
+    resolve_train_input_fn,
+)
+from ..user_module import UserModule
+from .inputs import TrainerInputs
+
+_logger = logging.getLogger(__name__)
+
+_EXPORT_BASE = ".export"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """What training produced.
+
+    Attributes:
+        metrics: Result of the final evaluation, by name.
+        global_step: Step of the exported checkpoint; None where the model has none.
+        program: The program that ran; None for the run_fn form.
+    """
+
+    metrics: Mapping[str, Any]
+    global_step: int | None
+    program: Program | None
+
+
+def train_functions(
+    module: UserModule, inputs: TrainerInputs, checkpoint_dir: str, serving_dir: str
+) -> TrainedModel:
+    """Runs the plain-functions form from the latest checkpoint, if there is one.
+
+    Args:
+        module: The user's module.
+        inputs: Data, options and configuration.
+        checkpoint_dir: Durable directory of checkpoints and events.
+        serving_dir: Where the SavedModel has to be; must not exist.
+
+    Raises:
+        UserModuleError: If a function is missing that cannot be built from the schema.
+        DataCorruptionError: If a file of examples cannot be read.
+        SchemaMismatchError: If an example does not match the schema.
+        ExportError: If the model cannot be written; nothing of it remains.
+    """
+    # 1. Everything that can be refused without touching the data.
+    program = build_program(module, inputs.options, inputs.data, inputs.custom_config)
+    train_input_fn = resolve_train_input_fn(program)
+    eval_input_fn = resolve_eval_input_fn(program)
+    receiver_fn = resolve_receiver_fn(program)
+    if program.uses_schema_input:
+        check_tf_examples(inputs.train, "an input function is built from the schema")
+    estimator = create_estimator(program, checkpoint_dir, warm_start=True)
+    # 2. Train and evaluate.
+    with _explain(program, inputs.train, "train_input_fn"):
+        _train(estimator, program, train_input_fn, inputs)
+    with _explain(program, inputs.evaluation, "eval_input_fn"):
+        metrics = estimator.evaluate(eval_input_fn, steps=inputs.data.eval_steps)
+    # 3. Export.
+    checkpoint = layout.resolve_checkpoint(checkpoint_dir, None)
+    _export(estimator, receiver_fn, checkpoint, serving_dir)
+    return TrainedModel(
+        metrics=metrics, global_step=layout.read_global_step(checkpoint), program=program
+    )
+
+
+def _explain(program: Program, files: SplitFiles, name: str):
+    return explain_data_errors(
+        files,
+        schema_path=program.data.schema_path,
+        label_key=program.options.label_key,
+        parsed_by_schema=program.module.get(name) is None,
+    )
+
+
+def _train(
+    estimator: TPUEstimator, program: Program, input_fn: Callable, inputs: TrainerInputs
+) -> None:
+    start = _read_start(estimator)
+    max_steps = inputs.data.train_steps
+    if max_steps is None and program.module.get("train_input_fn") is None:
+        # The schema's input repeats for ever: one pass has to be counted.
+        max_steps = _count_steps_of_one_pass(inputs, program.options.train_batch_size)
+    if max_steps is None and start:
+        input_fn = _skip_batches(input_fn, start)
+    estimator.train(input_fn, max_steps=max_steps)
+
+
+def _read_start(estimator: TPUEstimator) -> int:
+    checkpoint = estimator.latest_checkpoint()
+    if checkpoint is None:
+        return 0
+    step = layout.read_global_step(checkpoint)
+    _logger.info("Resuming training from step %d (%s).", step, checkpoint)
+    return step
+
+
+def _count_steps_of_one_pass(inputs: TrainerInputs, batch_size: int) -> int:
+    records = tfrecord.count_records(
+        list_split_files(inputs.train), resolve_compression(inputs.train)
+    )
+    steps = math.ceil(records / batch_size)
+    _logger.info("One pass over %d examples is %d steps.", records, steps)
+    return steps
+
+
+def _skip_batches(input_fn: Callable, count: int) -> Callable:
+    """Makes a resumed pass end where the interrupted one would have ended."""
+
+    def skipping_input_fn(params):
+        result = input_fn(params=params)
+        return result.skip(count) if isinstance(result, tf.data.Dataset) else result
+
+    return skipping_input_fn
+
+
+def _export(
+    estimator: TPUEstimator, receiver_fn: Callable, checkpoint: str, serving_dir: str
+) -> None:
+    """Exports aside and renames, so that `serving_dir` is whole or is not there."""
+    base = os.path.join(os.path.dirname(serving_dir), _EXPORT_BASE)
+    try:
+        exported = os.fsdecode(
+            estimator.export_saved_model(base, receiver_fn, checkpoint_path=checkpoint)
+        )
+        fileio.rename(exported, serving_dir)
+    except tf.errors.OpError as error:
+        raise ExportError(
+            f"the model cannot be written to {serving_dir}: {error.message}"
+        ) from error
+    finally:
+        if fileio.exists(base):
+            fileio.rmtree(base)
