@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tfx_tpu_estimator.config import arguments
+from tfx_tpu_estimator.config import unsupported
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
@@ -18,13 +18,13 @@ from tfx_tpu_estimator.errors import FeatureNotAvailableError
     ],
 )
 def test_ordinary_configurations_pass(config):
-    arguments.refuse_unsupported_config(config)
+    unsupported.refuse_unsupported_config(config)
 
 
 @pytest.mark.parametrize("name", ["train_distribute", "eval_distribute", "experimental_distribute"])
 def test_strategies(name):
     with pytest.raises(FeatureNotAvailableError, match=f"`{name}` is not available.*Leave it None"):
-        arguments.refuse_unsupported_config(RunConfig(**{name: object()}))
+        unsupported.refuse_unsupported_config(RunConfig(**{name: object()}))
 
 
 def test_several_processes(monkeypatch):
@@ -32,18 +32,18 @@ def test_several_processes(monkeypatch):
     config = {"cluster": cluster, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     with pytest.raises(FeatureNotAvailableError, match=r"several processes.*Unset TF_CONFIG"):
-        arguments.refuse_unsupported_config(RunConfig())
+        unsupported.refuse_unsupported_config(RunConfig())
 
 
 def test_a_cluster_of_one_passes(monkeypatch):
     config = {"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    arguments.refuse_unsupported_config(RunConfig())
+    unsupported.refuse_unsupported_config(RunConfig())
 
 
 def test_model_parallelism():
     with pytest.raises(FeatureNotAvailableError, match="`num_cores_per_replica`=2"):
-        arguments.refuse_unsupported_config(
+        unsupported.refuse_unsupported_config(
             RunConfig(tpu_config=TPUConfig(num_cores_per_replica=2))
         )
 
@@ -55,20 +55,20 @@ def test_partitioned_inputs():
         input_partition_dims=[[1]],
     )
     with pytest.raises(FeatureNotAvailableError, match="`input_partition_dims`"):
-        arguments.refuse_unsupported_config(RunConfig(tpu_config=tpu_config))
+        unsupported.refuse_unsupported_config(RunConfig(tpu_config=tpu_config))
 
 
 def test_tpus_and_their_embeddings():
-    arguments.refuse_unsupported_arguments(use_tpu=False)
+    unsupported.refuse_unsupported_arguments(use_tpu=False)
     with pytest.raises(FeatureNotAvailableError, match="Set `use_tpu`=False"):
-        arguments.refuse_unsupported_arguments(use_tpu=True)
+        unsupported.refuse_unsupported_arguments(use_tpu=True)
     with pytest.raises(FeatureNotAvailableError, match="`embedding_config_spec`"):
-        arguments.refuse_unsupported_arguments(use_tpu=False, embedding_config_spec=object())
+        unsupported.refuse_unsupported_arguments(use_tpu=False, embedding_config_spec=object())
 
 
 def test_export_modes():
-    arguments.refuse_unsupported_export_mode("infer")
+    unsupported.refuse_unsupported_export_mode("infer")
     with pytest.raises(FeatureNotAvailableError, match="Exporting mode 'eval'"):
-        arguments.refuse_unsupported_export_mode("eval")
+        unsupported.refuse_unsupported_export_mode("eval")
     with pytest.raises(ValueError, match="`mode` must be one of"):
-        arguments.refuse_unsupported_export_mode("x")
+        unsupported.refuse_unsupported_export_mode("x")

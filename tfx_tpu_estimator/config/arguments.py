@@ -1,7 +1,4 @@
-"""Checks of TPUEstimator's arguments that need no graph, all under one roof.
-
-The constructor's are defined here, one small function per argument.
-"""
+"""Checks of TPUEstimator's constructor arguments that need no graph, a small function each."""
 
 from __future__ import annotations
 
@@ -11,44 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tfx_tpu_estimator.config.integers import is_int, validate_int
-from tfx_tpu_estimator.config.run_arguments import (
-    validate_eval_steps,
-    validate_hooks,
-    validate_listeners_have_saver,
-    validate_saving_listeners,
-    validate_train_steps,
-    validate_training_task,
-)
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
-from tfx_tpu_estimator.config.unsupported import (
-    refuse_unsupported_arguments,
-    refuse_unsupported_config,
-    refuse_unsupported_export_mode,
-)
-
-__all__ = [
-    "RESERVED_PARAMS_KEYS",
-    "ExportSavedModelApiVersion",
-    "refuse_unsupported_arguments",
-    "refuse_unsupported_config",
-    "refuse_unsupported_export_mode",
-    "resolve_export_api_version",
-    "resolve_model_dir",
-    "validate_batch_axis",
-    "validate_batch_size",
-    "validate_batch_sizes",
-    "validate_config",
-    "validate_eval_steps",
-    "validate_export_targets",
-    "validate_hooks",
-    "validate_listeners_have_saver",
-    "validate_model_parallelism",
-    "validate_params",
-    "validate_saving_listeners",
-    "validate_train_steps",
-    "validate_training_task",
-]
 
 RESERVED_PARAMS_KEYS = ("batch_size", "context")
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numbers
-from typing import Any
+from typing import Any, TypeGuard
 
 
-def is_int(value: Any) -> bool:
+def is_int(value: Any) -> TypeGuard[int]:
     """Tells whether a value is a whole number; numpy's count, True and False do not.
 
     Args:
