@@ -8,9 +8,11 @@ ROOT = pathlib.Path(__file__).parent
 ABOUT: dict = {}
 exec((ROOT / "tfx_tpu_estimator" / "version.py").read_text(), ABOUT)
 
-# components/ and pipelines/ stand at the top of the repository and are installed
-# below the one name that this distribution claims.
-MAPPED = {"components": "tfx_tpu_estimator.components", "pipelines": "tfx_tpu_estimator.pipelines"}
+# These folders stand at the top of the repository and are installed below the one name that this
+# distribution claims.
+MAPPED = {
+    folder: f"tfx_tpu_estimator.{folder}" for folder in ("components", "examples", "pipelines")
+}
 
 
 def list_packages():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import ml_metadata
 from ml_metadata.proto import metadata_store_pb2
+
+from tfx_tpu_estimator.components import constants
 
 _STATES = metadata_store_pb2.Execution.State
 
@@ -30,9 +31,9 @@ class RunReport:
         """The model's evaluation metrics by name."""
         model = self.artifacts.get("Model", {})
         return {
-            key.removeprefix("metric/"): value
+            key.removeprefix(constants.METRIC_PREFIX): value
             for key, value in model.items()
-            if key.startswith("metric/")
+            if key.startswith(constants.METRIC_PREFIX)
         }
 
 
@@ -87,9 +88,3 @@ def _properties(artifact: Any) -> dict[str, Any]:
     }
     return {**values, "uri": artifact.uri, "id": artifact.id}
 
-
-def label_entropy(mean: float) -> float:
-    """Returns the log loss of always predicting the mean of a 0/1 label, in nats."""
-    if mean <= 0 or mean >= 1:
-        return 0.0
-    return -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))

@@ -36,7 +36,7 @@ def demo(name: str, output: str, steps: int | None, no_cache: bool) -> None:
     from tfx_tpu_estimator.pipelines import console
 
     console.quiet_third_parties()
-    run_demo = importlib.import_module("tfx_tpu_estimator.pipelines.demo").run_demo
+    run_demo = importlib.import_module("tfx_tpu_estimator.examples.demo").run_demo
     sys.exit(run_demo(name, output, train_steps=steps, enable_cache=not no_cache))
 
 

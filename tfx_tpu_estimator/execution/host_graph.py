@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -73,8 +74,27 @@ def new_graph(config: Any) -> Iterator[tf.Graph]:
         if config.device_fn is not None:
             stack.enter_context(graph.device(config.device_fn))
         tf.compat.v1.set_random_seed(config.tf_random_seed)
+        stack.enter_context(_seeded_python_random(config.tf_random_seed))
         stack.enter_context(resource_variables())
         yield graph
+
+
+@contextlib.contextmanager
+def _seeded_python_random(seed: int | None) -> Iterator[None]:
+    """Seeds Python's `random` inside the block and puts its state back afterwards.
+
+    The initialisers of `tf.compat.v1.layers` draw their seeds from it and do not look at the
+    graph's seed, so that without this two runs with one seed would start from different weights.
+    """
+    if seed is None:
+        yield
+        return
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextlib.contextmanager

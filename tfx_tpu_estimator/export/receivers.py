@@ -42,7 +42,7 @@ def _check_alternatives(alternatives: Any) -> dict | None:
         return None
     if not isinstance(alternatives, dict):
         raise ValueError(
-            f"receiver_tensors_alternatives must be a dict: {{name: tensors}}; got {alternatives!r}."
+            f"receiver_tensors_alternatives must be a dict {{name: tensors}}, got {alternatives!r}."
         )
     return {name: _check_receivers(tensors) for name, tensors in alternatives.items()}
 

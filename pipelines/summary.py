@@ -1,0 +1,116 @@
+"""A short summary of a pipeline run for people."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from tfx_tpu_estimator.components import constants
+
+from .config import PipelineConfig
+from .report import RunReport
+
+
+def describe(report: RunReport, config: PipelineConfig, seconds: float) -> str:
+    """Returns what the run did, in some 20 lines of text.
+
+    Args:
+      report: Of `read_latest_run`.
+      config: What was run.
+      seconds: How long it took.
+    """
+    lines = ["", f"Pipeline {config.name!r} finished in {seconds:.0f} s.", ""]
+    lines += _describe_nodes(report)
+    lines += _describe_metrics(report)
+    lines += _describe_slices(report)
+    lines += _describe_outcome(report, config)
+    return "\n".join(lines)
+
+
+def _describe_nodes(report: RunReport) -> list[str]:
+    cached = [node for node, state in report.nodes.items() if state == "CACHED"]
+    if not cached:
+        return []
+    return [f"  From the cache (nothing they depend on has changed): {', '.join(cached)}", ""]
+
+
+def _describe_metrics(report: RunReport) -> list[str]:
+    metrics = report.metrics
+    if not metrics:
+        return []
+    baselines = _baselines(metrics)
+    lines = ["  Metrics on the evaluation split"]
+    for name, value in sorted(metrics.items()):
+        beside = f"   (constant baseline {baselines[name]:.4f})" if name in baselines else ""
+        lines.append(f"    {name:<24}{value:>10.4f}{beside}")
+    return [*lines, ""]
+
+
+def _baselines(metrics: dict[str, float]) -> dict[str, float]:
+    """What a model that always predicts the label's frequency would get."""
+    baselines = {}
+    if "auc" in metrics:
+        # A constant score ranks nothing.
+        baselines["auc"] = 0.5
+    mean = metrics.get("label/mean")
+    if mean is not None and 0 < mean < 1:
+        baselines["accuracy"] = max(mean, 1 - mean)
+        baselines["auc_precision_recall"] = mean
+        baselines["average_loss"] = -(mean * math.log(mean) + (1 - mean) * math.log(1 - mean))
+    return baselines
+
+
+def _describe_slices(report: RunReport) -> list[str]:
+    evaluation = report.artifacts.get("ModelEvaluation")
+    if not evaluation or not os.path.exists(os.path.join(evaluation["uri"], "eval_config.json")):
+        return []
+    import tensorflow_model_analysis as tfma
+
+    rows = tfma.load_eval_result(evaluation["uri"]).slicing_metrics
+    lines = ["  By slice"]
+    for key, metrics in sorted(rows, key=lambda row: str(row[0])):
+        name = ", ".join(f"{column} = {_text(value)}" for column, value in key) or "overall"
+        lines.append(f"    {name:<32}{_values(metrics)}")
+    return [*lines, ""]
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _values(metrics: dict) -> str:
+    """The values of one slice: {output: {sub key: {metric: value}}}, the candidate's alone."""
+    named = next(iter(next(iter(metrics.values())).values()))
+    shown = {
+        name: value["doubleValue"]
+        for name, value in sorted(named.items())
+        if isinstance(value, dict) and "doubleValue" in value and "diff" not in name
+    }
+    return "  ".join(f"{name} {value:.6g}" for name, value in shown.items())
+
+
+def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
+    model = report.artifacts.get("Model", {})
+    blessing = report.artifacts.get("ModelBlessing", {})
+    pushed = report.artifacts.get("PushedModel", {})
+    lines = [
+        f"  Blessed: {'yes' if blessing.get('blessed') else 'no'} - {blessing.get('reason', '')}"
+    ]
+    if pushed.get("pushed"):
+        again = " (it was already the newest version)" if pushed.get("already_newest") else ""
+        lines.append(f"  Pushed to: {pushed.get('pushed_destination')}{again}")
+    else:
+        lines.append(f"  Not pushed: {pushed.get('reason', 'the model is not blessed')}")
+    model_run = report.artifacts.get("ModelRun", {})
+    lines += [
+        f"  Tag sets: {model.get(constants.SERVING_TAG_SETS, '')}",
+        f"  ML Metadata: {config.metadata_path}",
+        f"  TensorBoard logs: {model_run.get('uri', '')}",
+        "",
+        "  What to try next",
+        f"    .venv/bin/tensorboard --logdir {model_run.get('uri', config.root)}",
+        f"    .venv/bin/saved_model_cli show --all --dir {pushed.get('pushed_destination', '...')}",
+        f"    edit {config.module_file} and run again: only what changed is run",
+    ]
+    return lines

@@ -1,0 +1,18 @@
+"""Settings that every test runs under."""
+
+import os
+
+# Before TensorFlow is imported: no start-up noise, and TF1 layers.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TFX_TPU_ESTIMATOR_PROGRESS", "off")
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _keep_environment():
+    """Fails a test that leaves TF_CONFIG behind, which would change every later one."""
+    before = os.environ.get("TF_CONFIG")
+    yield
+    assert os.environ.get("TF_CONFIG") == before, "the test left TF_CONFIG changed"

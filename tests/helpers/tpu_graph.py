@@ -1,0 +1,82 @@
+"""Runs the {serve, tpu} metagraph of a SavedModel on the CPU, to see that its program is right.
+
+The TPU-only nodes are replaced: TPUPartitionedCall by an ordinary call, replicated inputs and
+outputs by identities, replication metadata by nothing. What is left is the user's computation as it
+was put into the TPU function.
+"""
+
+import os
+
+import tensorflow as tf
+from tensorflow.core.framework import node_def_pb2
+from tensorflow.core.protobuf import saved_model_pb2
+
+tf1 = tf.compat.v1
+
+
+def read_metagraphs(directory):
+    """Returns {tag set: MetaGraphDef}."""
+    saved_model = saved_model_pb2.SavedModel()
+    with open(os.path.join(directory, "saved_model.pb"), "rb") as f:
+        saved_model.ParseFromString(f.read())
+    return {frozenset(m.meta_info_def.tags): m for m in saved_model.meta_graphs}
+
+
+def run_tpu_metagraph(directory, signature, feeds):
+    """Returns {output key: value} of a signature of {serve, tpu} for {input key: value}."""
+    metagraph = read_metagraphs(directory)[frozenset(["serve", "tpu"])]
+    graph_def = tf1.GraphDef()
+    graph_def.CopyFrom(metagraph.graph_def)
+    for function in graph_def.library.function:
+        _replace(function.node_def, _without_tpu_nodes(list(function.node_def)))
+    _replace(graph_def.node, _with_plain_call(list(graph_def.node)))
+    reader = tf.train.load_checkpoint(os.path.join(directory, "variables", "variables"))
+    definition = metagraph.signature_def[signature]
+    with tf.Graph().as_default() as graph, tf1.Session() as session:
+        tf1.import_graph_def(graph_def, name="")
+        for op in graph.get_operations():
+            if op.type == "VarHandleOp":
+                value = tf.constant(reader.get_tensor(op.get_attr("shared_name").decode()))
+                session.run(tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=value))
+        return session.run(
+            {key: info.name for key, info in definition.outputs.items()},
+            {definition.inputs[key].name: value for key, value in feeds.items()},
+        )
+
+
+def _replace(target, nodes):
+    copies = [node_def_pb2.NodeDef.FromString(n.SerializeToString()) for n in nodes]
+    del target[:]
+    target.extend(copies)
+
+
+def _without_tpu_nodes(nodes):
+    dropped = {"TPUReplicateMetadata", "TPUCompilationResult"}
+    metadata = {n.name for n in nodes if n.op in dropped}
+    for node in nodes:
+        if node.op in ("TPUReplicatedInput", "TPUReplicatedOutput"):
+            dtype = node.attr["T"].type
+            node.op = "Identity"
+            node.attr.clear()
+            node.attr["T"].type = dtype
+        node.attr.pop("_tpu_replicate", None)
+        node.attr.pop("_xla_compile_id", None)
+        node.device = ""
+        inputs = [
+            i.replace(":outputs:0", ":output:0")
+            for i in node.input
+            if not (i.startswith("^") and i[1:] in metadata)
+        ]
+        del node.input[:]
+        node.input.extend(inputs)
+    return [n for n in nodes if n.op not in dropped]
+
+
+def _with_plain_call(nodes):
+    for node in nodes:
+        if node.op == "TPUPartitionedCall":
+            node.op = "StatefulPartitionedCall"
+            del node.input[-1]  # the device ordinal
+            for key in set(node.attr) - {"Tin", "Tout", "f"}:
+                del node.attr[key]
+    return [n for n in nodes if n.op != "TPUOrdinalSelector"]

@@ -1,0 +1,80 @@
+"""The public names, and what importing the package costs."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import tfx_tpu_estimator
+
+PUBLIC_NAMES = [
+    "ClassificationOutput",
+    "DataCorruptionError",
+    "EmptySplitError",
+    "EstimatorSpec",
+    "ExportError",
+    "ExportOutput",
+    "ExportSavedModelApiVersion",
+    "FeatureNotAvailableError",
+    "InputPipelineConfig",
+    "ModeKeys",
+    "NanLossError",
+    "PredictOutput",
+    "RegressionOutput",
+    "RunConfig",
+    "SchemaMismatchError",
+    "ServingInputReceiver",
+    "TPUConfig",
+    "TPUEstimator",
+    "TPUEstimatorSpec",
+    "TensorServingInputReceiver",
+    "UserModuleError",
+    "WarmStartSettings",
+    "__version__",
+    "build_parsing_serving_input_receiver_fn",
+    "build_raw_serving_input_receiver_fn",
+    "build_schema_serving_input_receiver_fn",
+]
+
+
+def test_public_names_are_pinned():
+    assert sorted(tfx_tpu_estimator.__all__) == sorted(PUBLIC_NAMES)
+
+
+def test_every_public_name_resolves_and_is_documented():
+    for name in PUBLIC_NAMES:
+        value = getattr(tfx_tpu_estimator, name)
+        assert name == "__version__" or value.__doc__, f"{name} has no docstring"
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="NoSuchName"):
+        tfx_tpu_estimator.NoSuchName  # noqa: B018
+
+
+def run_python(code):
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_root_import_loads_no_heavy_library():
+    code = (
+        "import sys, json, tfx_tpu_estimator, tfx_tpu_estimator.components, "
+        "tfx_tpu_estimator.pipelines; "
+        "print(json.dumps([m for m in ('tensorflow', 'tfx', 'apache_beam', 'jax', 'numpy') "
+        "if m in sys.modules]))"
+    )
+    assert json.loads(run_python(code).stdout) == []
+
+
+def test_command_line_help_is_cheap():
+    code = (
+        "import sys, time, tfx_tpu_estimator.cli as cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit as stop: assert stop.code == 0\n"
+        "assert 'tensorflow' not in sys.modules\n"
+        "print('cpu', time.process_time())"
+    )
+    lines = run_python(code).stdout.splitlines()
+    assert any("demo" in line for line in lines)
+    assert float(lines[-1].split()[1]) < 1.0
