@@ -80,6 +80,19 @@ def resolve_compression(files: SplitFiles) -> str:
     return tfrecord.resolve_compression(files.data_format, list_split_files(files))
 
 
+def verify_files(*splits: SplitFiles) -> None:
+    """Reads all files of `splits` once, to their end.
+
+    TensorFlow takes a gzip stream that was cut off between two records for a whole one, and would
+    go on silently with the records that are left.
+
+    Raises:
+        DataCorruptionError: If a file is damaged or truncated; names file and record.
+    """
+    for split in splits:
+        tfrecord.raise_if_corrupt(list_split_files(split), resolve_compression(split))
+
+
 def check_tf_examples(files: SplitFiles, reason: str) -> None:
     """Checks that records are tf.Examples.
 

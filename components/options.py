@@ -19,7 +19,7 @@ _POSITIVE = (
     "shuffle_buffer",
 )
 _NON_NEGATIVE = ("save_summary_steps", "keep_checkpoint_max")
-_BOOLEAN = ("use_tpu", "export_to_tpu")
+_BOOLEAN = ("use_tpu", "export_to_tpu", "verify_examples")
 _TEXT = ("label_key", "checkpoint_dir")
 # These stand for "let RunConfig or the input function decide".
 _OPTIONAL = frozenset(
@@ -64,6 +64,8 @@ class TPUEstimatorOptions:
         checkpoint_dir: Folder for checkpoints that a retry resumes from, instead of
             one beside the component's outputs.
         export_to_tpu: Whether the export has a {serve, tpu} metagraph too.
+        verify_examples: Whether all files of examples are read once before training, to find
+            damaged and truncated ones; a truncated gzip file otherwise often goes unnoticed.
         params: Hyperparameters handed to the functions in `params`.
 
     Example:
@@ -85,6 +87,7 @@ class TPUEstimatorOptions:
     shuffle_buffer: int | None = None
     checkpoint_dir: str | None = None
     export_to_tpu: bool = True
+    verify_examples: bool = True
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __new__(cls, **given: Any) -> TPUEstimatorOptions:

@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import tensorflow as tf
+
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import UserModuleError
@@ -185,6 +187,33 @@ def resolve_receiver_fn(program: Program) -> Callable[[], Any]:
     if accepts(own, "params"):
         return lambda: own(params=dict(program.params))
     return own
+
+
+def check_receiver(program: Program, receiver_fn: Callable[[], Any]) -> None:
+    """Calls the receiver function once, so that its faults show before training rather than after.
+
+    Raises:
+        UserModuleError: If it returns no receiver, or one whose features cannot be exported.
+    """
+    with tf.Graph().as_default():
+        receiver = receiver_fn()
+    features = getattr(receiver, "features", None)
+    if features is None:
+        raise UserModuleError(
+            f"`serving_input_receiver_fn` of module {program.module.label!r} must return a "
+            f"ServingInputReceiver, got {receiver!r}."
+        )
+    if not program.options.export_to_tpu:
+        return
+    named = features if isinstance(features, Mapping) else {"features": features}
+    for name, feature in named.items():
+        if feature.dtype == tf.string:
+            raise UserModuleError(
+                f"the serving receiver of module {program.module.label!r} gives the string feature "
+                f"{name!r}, which cannot enter a TPU computation. Hash it or look it up in "
+                "`serving_input_receiver_fn` (and in the input functions alike), or give "
+                "`options=TPUEstimatorOptions(export_to_tpu=False)`."
+            )
 
 
 def _merge_options(

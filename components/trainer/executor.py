@@ -15,6 +15,7 @@ from tfx.utils import io_utils, path_utils
 
 from .. import constants
 from ..digest import code_digest, compute_model_digest
+from ..examples import verify_files
 from ..layout import resolve_durable_dir
 from ..properties import describe_versions, join_tag_sets, set_custom_properties, set_metrics
 from ..run_record import RunRecord, write_run_record
@@ -55,6 +56,8 @@ class Executor(base_executor.BaseExecutor):
         # 1. Checks.
         inputs = resolve_inputs(input_dict, exec_properties)
         module = load_user_module(exec_properties)
+        if inputs.options.verify_examples:
+            verify_files(inputs.train, inputs.evaluation)
         # 2. A place for checkpoints that a retry finds again.
         key = compute_run_key(inputs, input_dict, exec_properties, module)
         durable = resolve_durable_dir(model_run.uri, key, inputs.options.checkpoint_dir)

@@ -22,6 +22,7 @@ from ..examples import SplitFiles, check_tf_examples, list_split_files, resolve_
 from ..runtime import (
     Program,
     build_program,
+    check_receiver,
     create_estimator,
     resolve_eval_input_fn,
     resolve_receiver_fn,
@@ -72,6 +73,7 @@ def train_functions(
     train_input_fn = resolve_train_input_fn(program)
     eval_input_fn = resolve_eval_input_fn(program)
     receiver_fn = resolve_receiver_fn(program)
+    check_receiver(program, receiver_fn)
     if program.uses_schema_input:
         check_tf_examples(inputs.train, "an input function is built from the schema")
     estimator = create_estimator(program, checkpoint_dir, warm_start=True)

@@ -1,0 +1,182 @@
+"""Decides in words whether a model is blessed, and writes the blessing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
+from tfx import types
+from tfx.dsl.io import fileio
+from tfx.utils import io_utils
+
+from .. import constants
+from ..properties import set_custom_properties
+
+# Longer texts say nothing more and make metadata hard to read.
+_MAX_FAILURES = 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Whether a model is blessed.
+
+    Attributes:
+        blessed: The decision.
+        reason: Why, in words.
+    """
+
+    blessed: bool
+    reason: str
+
+
+def decide(
+    metrics: Mapping[str, Mapping[str, Any]],
+    validation: validation_result_pb2.ValidationResult | None,
+    *,
+    bless_without_thresholds: bool,
+) -> Verdict:
+    """Decides from the runtime's metrics and the result of the thresholds.
+
+    Args:
+        metrics: Metrics of the runtime by split; empty where there are none.
+        validation: Result of the thresholds; None where none are configured.
+        bless_without_thresholds: Whether a model without thresholds is blessed.
+    """
+    broken = _find_not_finite(metrics)
+    if broken:
+        return Verdict(blessed=False, reason=f"metrics are not finite: {'; '.join(broken)}")
+    if validation is None:
+        if bless_without_thresholds:
+            return Verdict(
+                blessed=True, reason="no thresholds configured; blessed as the component was told"
+            )
+        return Verdict(
+            blessed=False,
+            reason="no thresholds configured: give thresholds in `eval_config`, or "
+            "`bless_without_thresholds=True`",
+        )
+    if validation.validation_ok:
+        stamped = " (no baseline model: change thresholds were not applied)"
+        return Verdict(
+            blessed=True,
+            reason="all thresholds passed" + (stamped if validation.rubber_stamp else ""),
+        )
+    failures = describe_failures(validation)
+    shown = "; ".join(failures[:_MAX_FAILURES])
+    more = len(failures) - _MAX_FAILURES
+    return Verdict(blessed=False, reason=shown + (f"; and {more} more" if more > 0 else ""))
+
+
+def describe_failures(validation: validation_result_pb2.ValidationResult) -> list[str]:
+    """Says for each failed threshold which metric, slice, value and bound it was about."""
+    if validation.missing_thresholds:
+        return ["no thresholds configured for the metrics that were computed"]
+    failures = []
+    for sliced in validation.metric_validations_per_slice:
+        where = _describe_slice(sliced)
+        failures += [_describe_failure(failure, where) for failure in sliced.failures]
+    for missing in (*validation.missing_slices, *validation.missing_cross_slices):
+        text = " ".join(str(missing).split())
+        failures.append(f"a slice with a threshold has no examples: {text}")
+    return failures or ["thresholds were not passed; see the validation result"]
+
+
+def write_blessing(
+    blessing: types.Artifact,
+    verdict: Verdict,
+    model: types.Artifact,
+    baseline: types.Artifact | None,
+) -> None:
+    """Writes the marker file and the properties that Pusher and Resolver read.
+
+    Args:
+        blessing: The ModelBlessing to write; what another wrote to it is replaced.
+        verdict: The decision.
+        model: The model it is about.
+        baseline: The model it was compared with.
+    """
+    chosen, other = constants.BLESSED_FILE, constants.NOT_BLESSED_FILE
+    if not verdict.blessed:
+        chosen, other = other, chosen
+    stale = os.path.join(blessing.uri, other)
+    if fileio.exists(stale):
+        fileio.remove(stale)
+    io_utils.write_string_file(os.path.join(blessing.uri, chosen), "")
+    set_custom_properties(
+        blessing,
+        {
+            constants.BLESSED: int(verdict.blessed),
+            constants.REASON: verdict.reason,
+            constants.CURRENT_MODEL: model.uri,
+            constants.CURRENT_MODEL_ID: model.id,
+            constants.BASELINE_MODEL: baseline.uri if baseline else None,
+            constants.BASELINE_MODEL_ID: baseline.id if baseline else None,
+        },
+    )
+
+
+def _find_not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    return [
+        f"{name} on split {split} is {value}"
+        for split, values in sorted(metrics.items())
+        for name, value in sorted(values.items())
+        if isinstance(value, numbers.Real) and not math.isfinite(value)
+    ]
+
+
+def _describe_slice(sliced: validation_result_pb2.MetricsValidationForSlice) -> str:
+    keys = sliced.slice_key.single_slice_keys
+    if sliced.HasField("cross_slice_key"):
+        cross = sliced.cross_slice_key
+        return (
+            f"{_describe_keys(cross.baseline_slice_key.single_slice_keys)} against "
+            f"{_describe_keys(cross.comparison_slice_key.single_slice_keys)}"
+        )
+    return _describe_keys(keys)
+
+
+def _describe_keys(keys: Sequence[Any]) -> str:
+    if not keys:
+        return "all examples"
+    return ", ".join(f"{key.column}={_read_value(key)}" for key in keys)
+
+
+def _read_value(key: Any) -> Any:
+    value = getattr(key, key.WhichOneof("kind"))
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _describe_failure(failure: validation_result_pb2.ValidationFailure, where: str) -> str:
+    value = failure.metric_value.double_value.value
+    if not failure.HasField("metric_value"):
+        return f"{failure.metric_key.name} on {where} was not computed"
+    return (
+        f"{failure.metric_key.name} on {where} is {value:.6g}, needed "
+        f"{_describe_bound(failure.metric_threshold)}"
+    )
+
+
+def _describe_bound(threshold: config_pb2.MetricThreshold) -> str:
+    parts = []
+    if threshold.HasField("value_threshold"):
+        bounds = threshold.value_threshold
+        if bounds.HasField("lower_bound"):
+            parts.append(f">= {bounds.lower_bound.value:.6g}")
+        if bounds.HasField("upper_bound"):
+            parts.append(f"<= {bounds.upper_bound.value:.6g}")
+    if threshold.HasField("change_threshold"):
+        change = threshold.change_threshold
+        lower = change.direction == config_pb2.MetricDirection.LOWER_IS_BETTER
+        sign = "<=" if lower else ">="
+        if change.HasField("absolute"):
+            parts.append(f"a change {sign} {change.absolute.value:.6g} against the baseline")
+        if change.HasField("relative"):
+            parts.append(
+                f"a relative change {sign} {change.relative.value:.6g} against the baseline"
+            )
+    return " and ".join(parts) or "another value"
