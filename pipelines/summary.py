@@ -67,11 +67,16 @@ def _describe_slices(report: RunReport) -> list[str]:
         return []
     import tensorflow_model_analysis as tfma
 
-    rows = tfma.load_eval_result(evaluation["uri"]).slicing_metrics
-    lines = ["  By slice"]
-    for key, metrics in sorted(rows, key=lambda row: str(row[0])):
-        name = ", ".join(f"{column} = {_text(value)}" for column, value in key) or "overall"
-        lines.append(f"    {name:<32}{_values(metrics)}")
+    rows = {
+        ", ".join(f"{column} = {_text(value)}" for column, value in key): _values(metrics)
+        for key, metrics in tfma.load_eval_result(evaluation["uri"]).slicing_metrics
+    }
+    names = sorted({name for values in rows.values() for name in values})
+    width = max(len(name) for name in [*rows, "overall"]) + 2
+    lines = ["  By slice", "    " + " " * width + "".join(f"{name:>22}" for name in names)]
+    for row in sorted(rows):  # the overall slice, whose key is empty, comes first
+        cells = "".join(f"{_number(rows[row].get(name)):>22}" for name in names)
+        lines.append(f"    {row or 'overall':<{width}}{cells}")
     return [*lines, ""]
 
 
@@ -79,15 +84,20 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def _values(metrics: dict) -> str:
+def _number(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if value == int(value) and abs(value) >= 1 else f"{value:.4f}"
+
+
+def _values(metrics: dict) -> dict[str, float]:
     """The values of one slice: {output: {sub key: {metric: value}}}, the candidate's alone."""
     named = next(iter(next(iter(metrics.values())).values()))
-    shown = {
-        name: value["doubleValue"]
-        for name, value in sorted(named.items())
-        if isinstance(value, dict) and "doubleValue" in value and "diff" not in name
+    return {
+        name: float(value["doubleValue"])  # NaN comes as text
+        for name, value in named.items()
+        if isinstance(value, dict) and "doubleValue" in value and not name.endswith("_diff")
     }
-    return "  ".join(f"{name} {value:.6g}" for name, value in shown.items())
 
 
 def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:

@@ -14,20 +14,53 @@ class DataCorruptionError(ValueError):
 
 
 class SchemaMismatchError(ValueError):
-    """A record can be read, but it does not have the features its schema promises."""
+    """A record can be read, but it does not have the features its schema promises.
+
+    Example:
+        >>> issubclass(SchemaMismatchError, ValueError)
+        True
+    """
 
 
 class EmptySplitError(ValueError):
-    """A split that is needed holds no records at all."""
+    """A split that is needed holds no records at all, or a pattern matches no file.
+
+    Example:
+        >>> from tfx_tpu_estimator.inputs.tfrecord import list_files
+        >>> try:
+        ...     list_files("no/such/file-*", "train_files")
+        ... except EmptySplitError as error:
+        ...     print(str(error).split(". ")[0])
+        `train_files`: the pattern 'no/such/file-*' matches no file
+    """
 
 
 class UserModuleError(ValueError):
-    """The user's module cannot be imported, or lacks a function that is needed."""
+    """The user's module cannot be imported, or lacks a function that is needed.
+
+    Example:
+        >>> issubclass(UserModuleError, ValueError)
+        True
+    """
 
 
 class ExportError(OSError):
-    """A model could not be written in full; nothing of it was left under its final name."""
+    """A model could not be written in full; nothing of it was left under its final name.
+
+    Example:
+        >>> issubclass(ExportError, OSError)
+        True
+    """
 
 
 class FeatureNotAvailableError(NotImplementedError):
-    """A documented feature that this release does not have; the message says what to do instead."""
+    """A documented feature that this release does not have; the message says what to do instead.
+
+    Example:
+        >>> from tfx_tpu_estimator.config.unsupported import refuse_unsupported_arguments
+        >>> try:
+        ...     refuse_unsupported_arguments(use_tpu=True)
+        ... except FeatureNotAvailableError as error:
+        ...     print(str(error).split(". ")[0])
+        `use_tpu`=True is not available in this release
+    """

@@ -13,14 +13,17 @@ from tfx_tpu_estimator.pipelines.config import PipelineConfig
 from .write_digits import write_digits
 
 _EVAL_CONFIG = """
-  model_specs { label_key: "label" prediction_key: "probabilities" signature_name: "predict" }
+  model_specs { label_key: "digit" prediction_key: "probabilities" signature_name: "predict" }
   slicing_specs {}
-  slicing_specs { feature_keys: "label" }
+  slicing_specs { feature_keys: "digit" }
   metrics_specs {
     metrics { class_name: "ExampleCount" }
     metrics {
       class_name: "SparseCategoricalAccuracy"
-      threshold { value_threshold { lower_bound { value: 0.9 } } }
+      per_slice_thresholds {
+        slicing_specs {}
+        threshold { value_threshold { lower_bound { value: 0.9 } } }
+      }
     }
     metrics { class_name: "SparseCategoricalCrossentropy" }
   }
@@ -45,11 +48,11 @@ def make_config(
         root=os.path.join(directory, "artifacts"),
         metadata_path=os.path.join(directory, "metadata.sqlite"),
         examples_dir=data,
-        splits={"train": "train/*", "eval": "eval/*"},
+        splits={"train": "Split-train/*", "eval": "Split-eval/*"},
         schema_file=os.path.join(data, "schema.pbtxt"),
         module_file=os.path.join(here, "digits_module.py"),
         push_dir=os.path.join(directory, "pushed"),
-        options=TPUEstimatorOptions(train_batch_size=64, label_key="label"),
+        options=TPUEstimatorOptions(train_batch_size=64, label_key="digit"),
         train_steps=train_steps or 300,
         eval_config=text_format.Parse(_EVAL_CONFIG, tfma.EvalConfig()),
         enable_cache=enable_cache,

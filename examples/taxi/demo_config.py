@@ -12,7 +12,7 @@ from tfx_tpu_estimator.components import TPUEstimatorOptions
 from tfx_tpu_estimator.pipelines.config import PipelineConfig
 
 _EVAL_CONFIG = """
-  model_specs { label_key: "big_tipper" prediction_key: "probabilities" signature_name: "predict" }
+  model_specs { label_key: "big_tipper" prediction_key: "logistic" signature_name: "predict" }
   slicing_specs {}
   slicing_specs { feature_keys: "payment_type" }
   slicing_specs { feature_keys: "trip_start_day" }
@@ -22,9 +22,12 @@ _EVAL_CONFIG = """
     metrics { class_name: "Calibration" module: "tensorflow_model_analysis.metrics.calibration" }
     metrics {
       class_name: "AUC"
-      threshold {
-        value_threshold { lower_bound { value: 0.75 } }
-        change_threshold { direction: HIGHER_IS_BETTER absolute { value: -0.01 } }
+      per_slice_thresholds {
+        slicing_specs {}
+        threshold {
+          value_threshold { lower_bound { value: 0.75 } }
+          change_threshold { direction: HIGHER_IS_BETTER absolute { value: -0.01 } }
+        }
       }
     }
   }

@@ -112,6 +112,8 @@ def test_schema_receiver_does_without_the_label():
         "presence { min_fraction: 1.0 } }",
         schema_pb2.Schema(),
     )
+    with pytest.raises(ValueError, match=r"`label_key` 'z' is not a feature of the schema"):
+        build_schema_serving_input_receiver_fn(schema, label_key="z")
     receiver = build_schema_serving_input_receiver_fn(schema, label_key="y")()
     assert list(receiver.features) == ["x"]
     with tf1.Session() as session:

@@ -149,7 +149,15 @@ def build_schema_serving_input_receiver_fn(
     Args:
       schema: A `schema_pb2.Schema`.
       label_key: The feature that is the label; a request need not have it.
+
+    Raises:
+      ValueError: The schema has no feature called `label_key`.
     """
+    names = [feature.name for feature in schema.feature]
+    if label_key and label_key not in names:
+        raise ValueError(
+            f"`label_key` {label_key!r} is not a feature of the schema, which has {names}."
+        )
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
         from tfx_tpu_estimator.inputs.example_parsing import ExampleParser
