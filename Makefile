@@ -22,7 +22,7 @@ test-fast: setup  ## without the tests marked slow
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/basedpyright
+	tools/typecheck.sh
 
 format: setup
 	.venv/bin/ruff check --fix .

@@ -26,15 +26,16 @@ class _NodeReporter(logging.Handler):
         self._started = 0.0
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.msg not in (_RUNNING, _FINISHED) or not isinstance(record.args, tuple):
+            return
+        (node,) = record.args
         if record.msg == _RUNNING:
             self._index += 1
             self._started = time.monotonic()
-            _logger.info("[%d/%d] %s ...", self._index, self._count, record.args[0])
-        elif record.msg == _FINISHED:
+            _logger.info("[%d/%d] %s ...", self._index, self._count, node)
+        else:
             seconds = time.monotonic() - self._started
-            _logger.info(
-                "[%d/%d] %s done in %.1f s", self._index, self._count, record.args[0], seconds
-            )
+            _logger.info("[%d/%d] %s done in %.1f s", self._index, self._count, node, seconds)
 
 
 def run_local(pipeline: tfx_pipeline.Pipeline) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from tfx.components.example_gen.import_example_gen.component import ImportExampleGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
@@ -31,7 +32,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
       LocalDagRunner().run(create_pipeline(config))
     """
     examples = _create_example_gen(config)
-    nodes = [examples]
+    nodes: list[Any] = [examples]
     schema = None
     if config.schema_file:
         schema_gen = ImportSchemaGen(schema_file=config.schema_file)

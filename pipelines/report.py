@@ -87,4 +87,3 @@ def _properties(artifact: Any) -> dict[str, Any]:
         if value.WhichOneof("value")
     }
     return {**values, "uri": artifact.uri, "id": artifact.id}
-

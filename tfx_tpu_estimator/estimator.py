@@ -102,20 +102,19 @@ class TPUEstimator:
         ),
     ):
         _check_not_overridden(type(self))
-        arguments.validate_config(config)
+        config = arguments.validate_config(config)
         arguments.validate_params(params)
         arguments.validate_batch_sizes(
             use_tpu, train_batch_size, eval_batch_size, predict_batch_size
         )
         arguments.validate_batch_axis(batch_axis)
         arguments.validate_model_parallelism(config)
-        validate_model_fn(model_fn, params)
+        self._model_fn = validate_model_fn(model_fn, params)
         self._api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         self._config = _with_model_dir(config, model_dir)
         unsupported.refuse_unsupported_config(config)
         unsupported.refuse_unsupported_arguments(use_tpu, embedding_config_spec)
         self._warm_start = resolve_warm_start(warm_start_from)
-        self._model_fn = model_fn
         self._params = copy.deepcopy(params or {})
         self._batch_sizes = {
             ModeKeys.TRAIN: train_batch_size,
@@ -140,7 +139,7 @@ class TPUEstimator:
     @property
     def model_dir(self) -> str:
         """The directory of checkpoints and event files."""
-        return self._config.model_dir
+        return str(self._config.model_dir)
 
     @property
     def model_fn(self) -> Callable:

@@ -30,11 +30,14 @@ class ExportSavedModelApiVersion(enum.IntEnum):
     V2 = 2
 
 
-def validate_config(config: Any) -> None:
+def validate_config(config: Any) -> RunConfig:
     """Checks the constructor's `config`.
 
     Args:
         config: must be a RunConfig.
+
+    Returns:
+        The same object.
 
     Raises:
         ValueError: if it is None or something else.
@@ -44,6 +47,7 @@ def validate_config(config: Any) -> None:
             f"`config` must be an instance of `RunConfig` (the TPU one); got {config!r}. "
             "Make one with tfx_tpu_estimator.RunConfig(...)."
         )
+    return config
 
 
 def resolve_model_dir(model_dir: Any, config: RunConfig) -> str | None:

@@ -46,8 +46,9 @@ def split_batch(batch: Any) -> Iterator[Any]:
     if not isinstance(batch, dict):
         yield from batch
         return
-    lengths = {key: np.shape(value)[0] if np.ndim(value) else None for key, value in batch.items()}
-    if len(set(lengths.values())) != 1 or None in lengths.values():
+    # -1 stands for a scalar, which has no examples to split.
+    lengths = {key: np.shape(value)[0] if np.ndim(value) else -1 for key, value in batch.items()}
+    if len(set(lengths.values())) != 1 or -1 in lengths.values():
         raise ValueError(
             "Batch length of predictions should be same. Got {key: length} "
             f"{lengths}; use yield_single_examples=False for outputs that are not per example."

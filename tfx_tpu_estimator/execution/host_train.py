@@ -13,7 +13,16 @@ from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 
 
 class NanLossError(tf.compat.v1.train.NanLossDuringTrainingError):
-    """The loss is not a number; says at which step and in which tensor."""
+    """The loss is not a number; says at which step and in which tensor.
+
+    Args:
+      step: The global step after the update.
+      tensor: Name of the loss tensor.
+
+    Example:
+      >>> print(str(NanLossError(12, "loss:0")).split(". ")[0])
+      NaN loss during training: `loss:0` is NaN at step 12
+    """
 
     def __init__(self, step: int, tensor: str):
         super().__init__(step, tensor)

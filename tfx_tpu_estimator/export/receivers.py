@@ -125,6 +125,9 @@ def build_parsing_serving_input_receiver_fn(
       feature_spec: {name: FixedLenFeature, VarLenFeature, ...}, as `tf.io.parse_example` takes it.
       default_batch_size: Requests per batch, or None for any number.
 
+    Returns:
+      A function without arguments that returns a `ServingInputReceiver`.
+
     Example:
       >>> receiver_fn = build_parsing_serving_input_receiver_fn(
       ...     {"x": tf.io.FixedLenFeature([4], tf.float32)})
@@ -178,6 +181,9 @@ def build_raw_serving_input_receiver_fn(
     Args:
       features: {name: tensor}; their dtypes and all dimensions but the first are taken over.
       default_batch_size: Size of the first dimension, or None for any.
+
+    Returns:
+      A function without arguments that returns a `ServingInputReceiver`.
 
     Example:
       >>> receiver_fn = build_raw_serving_input_receiver_fn({"x": tf.zeros([1, 4])})

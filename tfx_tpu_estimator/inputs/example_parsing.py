@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -78,7 +78,7 @@ class ExampleParser:
         Raises:
             tf.errors.InvalidArgumentError: when run, if a record does not match the schema.
         """
-        parsed = tf.io.parse_example(serialized, self.feature_spec)
+        parsed: dict[str, Any] = tf.io.parse_example(serialized, self.feature_spec)
         return {name: _to_static(parsed[name], self.layouts[name]) for name in self.layouts}
 
     def parse_with_label(self, serialized: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

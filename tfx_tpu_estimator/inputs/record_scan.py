@@ -10,6 +10,7 @@ import gzip
 import inspect
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -34,7 +35,7 @@ def iterate_records(path: str, compression: str) -> Iterator[bytes]:
     # The only reader of the public API that needs neither eager mode nor a session. It is marked
     # as deprecated in favour of tf.data; unwrapping it avoids the warning, which no user can heed.
     reader = inspect.unwrap(tf.compat.v1.io.tf_record_iterator)
-    kinds = tf.io.TFRecordOptions(compression_type=compression)
+    kinds = tf.io.TFRecordOptions(compression_type=cast(Any, compression))
     yield from reader(path, kinds)
 
 

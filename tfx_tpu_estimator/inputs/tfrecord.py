@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import tensorflow as tf
 
@@ -125,12 +126,12 @@ def serialized_dataset(
     """
     _check_stream_arguments(files, compression, shuffle_seed, shuffle_buffer)
     if shuffle_seed is None:
-        dataset = tf.data.TFRecordDataset(list(files), compression_type=compression)
+        dataset = tf.data.TFRecordDataset(list(files), compression_type=cast(Any, compression))
     else:
         dataset = tf.data.Dataset.from_tensor_slices(list(files))
         dataset = dataset.shuffle(len(files), seed=shuffle_seed, reshuffle_each_iteration=True)
         dataset = dataset.interleave(
-            lambda path: tf.data.TFRecordDataset(path, compression_type=compression),
+            lambda path: tf.data.TFRecordDataset(path, compression_type=cast(Any, compression)),
             cycle_length=min(len(files), _MAX_PARALLEL_FILES),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,

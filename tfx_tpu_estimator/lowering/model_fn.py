@@ -29,8 +29,11 @@ def list_arguments(fn: Callable) -> tuple[str, ...]:
     )
 
 
-def validate_model_fn(model_fn: Any, params: dict | None) -> None:
+def validate_model_fn(model_fn: Any, params: dict | None) -> Callable:
     """Checks a model_fn's signature before anything is built.
+
+    Returns:
+      The same function.
 
     Raises:
       ValueError: No model_fn, or one whose arguments are not among features, labels, mode, params
@@ -56,6 +59,7 @@ def validate_model_fn(model_fn: Any, params: dict | None) -> None:
             f"model_fn ({model_fn}) has following not expected args: {unknown}. "
             f"Allowed are {list(ARGUMENTS)}."
         )
+    return model_fn
 
 
 @contextlib.contextmanager

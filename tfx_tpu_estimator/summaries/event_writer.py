@@ -77,16 +77,15 @@ class TrainingRecorder:
         if self._mark is None:
             self._mark = (step, now)
         elif self._log_every_steps and step - self._mark[0] >= self._log_every_steps:
-            self._record_speed(step, now)
+            self._record_speed(step, now, *self._mark)
+            self._mark = (step, now)
 
     def describe(self) -> str:
         """Returns the latest loss and speed in words."""
         speed = f", {self.steps_per_second:.1f} steps/s" if self.steps_per_second else ""
         return f"loss {self.loss:.4f}{speed}" if self.loss is not None else ""
 
-    def _record_speed(self, step: int, now: float) -> None:
-        start, then = self._mark
-        self._mark = (step, now)
+    def _record_speed(self, step: int, now: float, start: int, then: float) -> None:
         if now <= then:
             return
         self.steps_per_second = (step - start) / (now - then)

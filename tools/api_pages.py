@@ -1,0 +1,139 @@
+"""What each page of the API documentation shows, and in which order."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tfx_tpu_estimator
+import tfx_tpu_estimator.components
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Names under one heading.
+
+    Attributes:
+        title: The heading.
+        names: Public names, in the order shown.
+    """
+
+    title: str
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """One page.
+
+    Attributes:
+        file_name: Name of the file in docs/api.
+        title: Heading of the page.
+        introduction: Text below it, in Markdown.
+        package: The package whose names it shows.
+        sources: {public name: module relative to the package}.
+        groups: What is shown.
+    """
+
+    file_name: str
+    title: str
+    introduction: str
+    package: str
+    sources: dict[str, str]
+    groups: tuple[Group, ...]
+
+    def __post_init__(self) -> None:
+        shown = {name for group in self.groups for name in group.names}
+        if shown != set(self.sources):
+            raise ValueError(
+                f"{self.file_name}: the public names of {self.package} and those in the groups "
+                f"differ: {sorted(shown ^ set(self.sources))}; correct tools/api_pages.py."
+            )
+
+    def source_of(self, name: str) -> str:
+        """Returns where `name` is defined, as a path of members of the package."""
+        return f"{self.sources[name].lstrip('.')}.{name}"
+
+
+PAGES = (
+    Page(
+        file_name="tfx_tpu_estimator.md",
+        title="tfx_tpu_estimator",
+        introduction="The runtime. `import tfx_tpu_estimator as tpu_estimator`; names are loaded "
+        "when they are first used.",
+        package="tfx_tpu_estimator",
+        sources=tfx_tpu_estimator._EXPORTS,
+        groups=(
+            Group("Estimator", ("TPUEstimator",)),
+            Group(
+                "Configuration",
+                (
+                    "RunConfig",
+                    "TPUConfig",
+                    "InputPipelineConfig",
+                    "ExportSavedModelApiVersion",
+                    "WarmStartSettings",
+                ),
+            ),
+            Group("What a model_fn returns", ("ModeKeys", "TPUEstimatorSpec", "EstimatorSpec")),
+            Group(
+                "Export outputs",
+                ("ExportOutput", "PredictOutput", "ClassificationOutput", "RegressionOutput"),
+            ),
+            Group(
+                "Serving receivers",
+                (
+                    "ServingInputReceiver",
+                    "TensorServingInputReceiver",
+                    "build_parsing_serving_input_receiver_fn",
+                    "build_raw_serving_input_receiver_fn",
+                    "build_schema_serving_input_receiver_fn",
+                ),
+            ),
+            Group(
+                "Exceptions",
+                (
+                    "DataCorruptionError",
+                    "SchemaMismatchError",
+                    "EmptySplitError",
+                    "UserModuleError",
+                    "ExportError",
+                    "FeatureNotAvailableError",
+                    "NanLossError",
+                ),
+            ),
+        ),
+    ),
+    Page(
+        file_name="components.md",
+        title="tfx_tpu_estimator.components",
+        introduction="TFX components: drop-ins for the standard ones of the same names. "
+        "`from tfx_tpu_estimator.components import Evaluator, Pusher, Trainer`.",
+        package="tfx_tpu_estimator.components",
+        sources=tfx_tpu_estimator.components._EXPORTS,
+        groups=(
+            Group("Components", ("Trainer", "Evaluator", "Pusher")),
+            Group("Options", ("TPUEstimatorOptions", "PusherOptions")),
+        ),
+    ),
+    Page(
+        file_name="pipelines.md",
+        title="tfx_tpu_estimator.pipelines",
+        introduction="Pipelines built from the components. Each name is imported from the module "
+        "named here: `config.PipelineConfig`, `pipeline.create_pipeline`, `local_dag.run_local`, "
+        "`report.read_latest_run`, `report.RunReport`, `report.connect`.",
+        package="tfx_tpu_estimator.pipelines",
+        # The package itself exports nothing: its modules load TFX.
+        sources={
+            "PipelineConfig": "config",
+            "create_pipeline": "pipeline",
+            "run_local": "local_dag",
+            "RunReport": "report",
+            "connect": "report",
+            "read_latest_run": "report",
+        },
+        groups=(
+            Group("Building and running", ("PipelineConfig", "create_pipeline", "run_local")),
+            Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
+        ),
+    ),
+)
