@@ -7,6 +7,7 @@ import dataclasses
 import importlib.util
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from tfx.dsl.io import fileio
 
@@ -87,6 +88,30 @@ def read_module_path(dotted: str) -> ModuleSource:
         )
     main = os.path.basename(spec.origin)
     return ModuleSource(label=dotted, main=main, files={main: _read_text(spec.origin)})
+
+
+def compute_module_digest(module_file: Any, dotted: Any) -> str | None:
+    """Returns a digest of a module's code, for TFX's cache.
+
+    The cache looks at the contents of `module_file` only; this covers the files it imports from
+    its own folder, and installed modules.
+
+    Args:
+        module_file: A path, or anything else if the module is not given by a file.
+        dotted: A dotted name, or anything else if the module is not given by name.
+
+    Returns:
+        The digest; None where the code cannot be read here, which it need not be: it is needed
+        where the component runs.
+    """
+    try:
+        if isinstance(module_file, str):
+            return read_module_file(module_file).digest
+        if isinstance(dotted, str) and dotted:
+            return read_module_path(dotted).digest
+    except UserModuleError:
+        return None
+    return None
 
 
 def _read_text(path: str) -> str:

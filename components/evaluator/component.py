@@ -13,8 +13,9 @@ from tfx.types import standard_component_specs as specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
-from ..constants import BLESS_WITHOUT_THRESHOLDS_KEY, CODE_DIGEST_KEY
+from ..constants import BLESS_WITHOUT_THRESHOLDS_KEY, CODE_DIGEST_KEY, MODULE_DIGEST_KEY
 from ..digest import code_digest
+from ..module_source import compute_module_digest
 from .eval_config_checks import check_eval_config
 from .executor import Executor
 
@@ -29,6 +30,7 @@ class EvaluatorSpec(ComponentSpec):
         specs.MODULE_PATH_KEY: ExecutionParameter(type=str, optional=True),
         BLESS_WITHOUT_THRESHOLDS_KEY: ExecutionParameter(type=int),
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
+        MODULE_DIGEST_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
         specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
@@ -136,6 +138,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 module_path=module_path,
                 bless_without_thresholds=int(bless_without_thresholds),
                 code_digest=code_digest(),
+                module_digest=compute_module_digest(module_file, module_path),
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )

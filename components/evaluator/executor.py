@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -18,7 +19,7 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from ..constants import BLESS_WITHOUT_THRESHOLDS_KEY, SAVED_MODEL_FILE
 from ..data_errors import explain_data_errors
-from ..examples import check_tf_examples, resolve_splits, verify_files
+from ..examples import SplitFiles, check_tf_examples, resolve_splits, verify_files
 from ..properties import set_metrics
 from ..run_record import RunRecord, read_run_record
 from ..saved_model import read_meta_graphs
@@ -60,41 +61,91 @@ class Executor(tfx_executor.Executor):
         evaluation = artifact_utils.get_single_instance(output_dict[specs.EVALUATION_KEY])
         blessing = artifact_utils.get_single_instance(output_dict[specs.BLESSING_KEY])
         # 1. Checks.
-        model = _read_single(input_dict, specs.MODEL_KEY)
-        if model is None:
-            raise ValueError("`model` is missing: the Evaluator needs exactly one Model.")
-        baseline = _read_single(input_dict, specs.BASELINE_MODEL_KEY)
-        serving_path = _find_serving_path(model)
-        config = _read_eval_config(exec_properties)
-        record = _read_functions_record(model.uri)
-        _check_something_to_do(config, record, model.uri)
-        if config is not None:
-            check_signatures(config, read_meta_graphs(serving_path), serving_path)
-        splits = _read_splits(exec_properties)
-        files = resolve_splits(input_dict.get(specs.EXAMPLES_KEY, []), splits, "example_splits")
-        verify_files(files)
+        inputs = _resolve_inputs(input_dict, exec_properties)
         # 2. The program's own metrics.
-        metrics: dict[str, dict[str, Any]] = {}
-        if record is not None:
-            examples, schema_path = input_dict[specs.EXAMPLES_KEY], _find_schema(input_dict)
-            metrics = evaluate_splits(record, serving_path, examples, splits, schema_path)
+        metrics = _compute_runtime_metrics(inputs, input_dict.get(specs.EXAMPLES_KEY, []))
+        if metrics:
             _record_metrics(evaluation, metrics)
         # 3. Metrics by slice and thresholds.
         validation = None
-        if config is not None:
-            check_tf_examples(files, "metrics by slice are computed from tf.Examples")
+        if inputs.config is not None:
             # Beam wraps what went wrong with its data in exceptions of any kind.
-            with explain_data_errors(files, errors=(Exception,)):
+            with explain_data_errors(inputs.files, errors=(Exception,)):
                 super().Do(input_dict, output_dict, exec_properties)
-            validation = _load_validation(evaluation.uri, config, baseline is not None)
+            has_baseline = inputs.baseline is not None
+            validation = _load_validation(evaluation.uri, inputs.config, has_baseline)
         # 4. The verdict.
         verdict = decide(
             metrics,
             validation,
             bless_without_thresholds=bool(exec_properties.get(BLESS_WITHOUT_THRESHOLDS_KEY)),
         )
-        write_blessing(blessing, verdict, model, baseline)
+        write_blessing(blessing, verdict, inputs.model, inputs.baseline)
         _logger.info("%s: %s", "Blessed" if verdict.blessed else "NOT blessed", verdict.reason)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Inputs:
+    """What one execution works with.
+
+    Attributes:
+        model: The model to evaluate.
+        baseline: The model to compare with.
+        serving_path: SavedModel directory of the model.
+        config: Configuration of TFMA; None where it is not to run.
+        record: Record of the training run; None where the runtime cannot evaluate the model.
+        splits: Splits to evaluate.
+        files: Their files.
+        schema_path: Schema of the examples.
+    """
+
+    model: types.Artifact
+    baseline: types.Artifact | None
+    serving_path: str
+    config: config_pb2.EvalConfig | None
+    record: RunRecord | None
+    splits: Sequence[str]
+    files: SplitFiles
+    schema_path: str | None
+
+
+def _resolve_inputs(
+    input_dict: Mapping[str, list[types.Artifact]], exec_properties: Mapping[str, Any]
+) -> _Inputs:
+    """Reads artifacts and properties and makes every check that needs no evaluation."""
+    model = _read_single(input_dict, specs.MODEL_KEY)
+    if model is None:
+        raise ValueError("`model` is missing: the Evaluator needs exactly one Model.")
+    serving_path = _find_serving_path(model)
+    config = _read_eval_config(exec_properties)
+    record = _read_functions_record(model.uri)
+    _check_something_to_do(config, record, model.uri)
+    splits = _read_splits(exec_properties)
+    files = resolve_splits(input_dict.get(specs.EXAMPLES_KEY, []), splits, "example_splits")
+    if config is not None:
+        check_signatures(config, read_meta_graphs(serving_path), serving_path)
+        check_tf_examples(files, "metrics by slice are computed from tf.Examples")
+    verify_files(files)
+    return _Inputs(
+        model=model,
+        baseline=_read_single(input_dict, specs.BASELINE_MODEL_KEY),
+        serving_path=serving_path,
+        config=config,
+        record=record,
+        splits=splits,
+        files=files,
+        schema_path=_find_schema(input_dict),
+    )
+
+
+def _compute_runtime_metrics(
+    inputs: _Inputs, examples: Sequence[types.Artifact]
+) -> dict[str, dict[str, Any]]:
+    if inputs.record is None:
+        return {}
+    return evaluate_splits(
+        inputs.record, inputs.serving_path, examples, inputs.splits, inputs.schema_path
+    )
 
 
 def _read_single(input_dict: Mapping[str, list[types.Artifact]], key: str) -> types.Artifact | None:

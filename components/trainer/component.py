@@ -16,7 +16,7 @@ from tfx.utils import json_utils
 
 from ..constants import CODE_DIGEST_KEY, MODULE_DIGEST_KEY, OPTIONS_KEY
 from ..digest import code_digest
-from ..module_source import read_module_file, read_module_path
+from ..module_source import compute_module_digest
 from ..options import TPUEstimatorOptions
 from .executor import Executor
 
@@ -159,21 +159,8 @@ def _check_one_module(module_file: Any, module_path: Any, run_fn: Any) -> None:
 
 
 def _compute_module_digest(module_file: Any, module_path: Any, run_fn: Any) -> str | None:
-    """Returns a digest of the module's code, or None where it cannot be read here.
-
-    TFX's cache looks at the contents of `module_file` only; this covers the files it imports
-    from its own folder, and installed modules.
-    """
-    if isinstance(module_file, str) and fileio.exists(module_file):
-        return read_module_file(module_file).digest
-    dotted = module_path or (run_fn.rpartition(".")[0] if isinstance(run_fn, str) else None)
-    if not isinstance(dotted, str) or not dotted:
-        return None
-    try:
-        return read_module_path(dotted).digest
-    except ValueError:
-        # It need not be importable where the pipeline is compiled, only where it runs.
-        return None
+    run_fn_module = run_fn.rpartition(".")[0] if isinstance(run_fn, str) else None
+    return compute_module_digest(module_file, module_path or run_fn_module)
 
 
 def _is_local(path: str) -> bool:

@@ -67,6 +67,7 @@ def test_code_digest_is_the_same_where_the_components_lie_inside(tmp_path, monke
     import pathlib
     import shutil
 
+    digest.code_digest.cache_clear()
     here = digest.code_digest()
     package = tmp_path / "tfx_tpu_estimator"
     shutil.copytree(next(iter(digest.tfx_tpu_estimator.__path__)), package)
