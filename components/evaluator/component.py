@@ -104,21 +104,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             ValueError: If an argument is missing or cannot work.
             TypeError: If `bless_without_thresholds` is no bool.
         """
-        if model is None:
-            raise ValueError(
-                "`model` is required: predictions that are part of the examples are not evaluated "
-                "by this component."
-            )
-        if feature_slicing_spec is not None:
-            raise ValueError(
-                "`feature_slicing_spec` works only with EvalSavedModels, which no current "
-                "TensorFlow Model Analysis reads; use `eval_config` with `slicing_specs`."
-            )
-        if fairness_indicator_thresholds is not None:
-            raise ValueError(
-                "`fairness_indicator_thresholds` has no effect on serving models; add the metric "
-                "`FairnessIndicators` with its thresholds to `eval_config.metrics_specs`."
-            )
+        _check_refused(model, feature_slicing_spec, fairness_indicator_thresholds)
         if not isinstance(bless_without_thresholds, bool):
             raise TypeError(
                 f"`bless_without_thresholds` must be bool, got {bless_without_thresholds!r}."
@@ -142,6 +128,25 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )
+        )
+
+
+def _check_refused(model: Any, feature_slicing_spec: Any, fairness_thresholds: Any) -> None:
+    """Refuses what the standard component takes and no current model can make use of."""
+    if model is None:
+        raise ValueError(
+            "`model` is required: predictions that are part of the examples are not evaluated by "
+            "this component."
+        )
+    if feature_slicing_spec is not None:
+        raise ValueError(
+            "`feature_slicing_spec` works only with EvalSavedModels, which no current TensorFlow "
+            "Model Analysis reads; use `eval_config` with `slicing_specs`."
+        )
+    if fairness_thresholds is not None:
+        raise ValueError(
+            "`fairness_indicator_thresholds` has no effect on serving models; add the metric "
+            "`FairnessIndicators` with its thresholds to `eval_config.metrics_specs`."
         )
 
 

@@ -2,6 +2,11 @@
 
 import logging
 import os
+import pathlib
+import pickle
+import signal
+import subprocess
+import sys
 
 import pytest
 from helpers.trainer_runs import TrainerRun, make_records
@@ -27,6 +32,8 @@ class _Fail(tf1.train.SessionRunHook):
 
         # The step is read beside the update, so that it may be the one before or after it.
         if run_values.results >= int(os.environ.get("FAIL_AT_STEP", 1000)):
+            if "KILL" in os.environ:
+                os.kill(os.getpid(), 9)
             raise RuntimeError("interrupted")
 """
 )
@@ -60,6 +67,28 @@ def test_a_retry_resumes_from_the_last_checkpoint(trainer, monkeypatch, caplog):
     assert model.get_int_custom_property("global_step") == 20
     assert trainer.checkpoint_dirs() == []
     assert any(name.startswith("model.ckpt-20") for name in os.listdir(model_run.uri))
+
+
+def test_a_killed_process_is_resumed(trainer, tmp_path, caplog):
+    """SIGKILL in the middle of training: nothing gets the chance to clean up."""
+    saved = tmp_path / "run.pickle"
+    saved.write_bytes(pickle.dumps(trainer))
+    code = "import pickle, sys; pickle.load(open(sys.argv[1], 'rb')).run()"
+    tests = pathlib.Path(__file__).parents[2]
+    killed = subprocess.run(
+        [sys.executable, "-c", code, str(saved)],
+        env={**os.environ, "PYTHONPATH": str(tests), "FAIL_AT_STEP": "12", "KILL": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    # Another execution of the same node, as a runner would start it.
+    trainer.executions = 1
+    with caplog.at_level(logging.INFO):
+        model, _ = trainer.run()
+    assert "Resuming training from step 1" in caplog.text
+    assert model.get_int_custom_property("global_step") == 20
+    assert trainer.checkpoint_dirs() == []
 
 
 def test_an_interrupted_pass_ends_where_the_whole_one_would_have(trainer, monkeypatch):

@@ -1,0 +1,1 @@
+"""ImportExampleGen with input files that are checked."""
