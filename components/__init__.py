@@ -1,4 +1,4 @@
-"""TFX components that run TPUEstimator programs: Trainer, Evaluator, Pusher.
+"""TFX components that run TPUEstimator programs: ImportExampleGen, Trainer, Evaluator, Pusher.
 
     from tfx_tpu_estimator.components import Evaluator, Pusher, Trainer, TPUEstimatorOptions
 
@@ -13,6 +13,7 @@ from typing import Any
 
 _EXPORTS = {
     "Evaluator": ".evaluator.component",
+    "ImportExampleGen": ".example_gen.component",
     "Pusher": ".pusher.component",
     "PusherOptions": ".pusher.options",
     "TPUEstimatorOptions": ".options",

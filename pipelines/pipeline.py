@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from tfx.components.example_gen.import_example_gen.component import ImportExampleGen
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common import resolver
 from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
@@ -14,7 +13,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from tfx_tpu_estimator.components import Evaluator, Pusher, Trainer
+from tfx_tpu_estimator.components import Evaluator, ImportExampleGen, Pusher, Trainer
 
 from .config import PipelineConfig
 

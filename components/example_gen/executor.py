@@ -54,9 +54,7 @@ def list_input_files(exec_properties: dict[str, Any]) -> list[str]:
       EmptySplitError: A pattern matches no file.
     """
     config = example_gen_pb2.Input()
-    proto_utils.json_to_proto(
-        exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config
-    )
+    proto_utils.json_to_proto(exec_properties[standard_component_specs.INPUT_CONFIG_KEY], config)
     base = exec_properties[standard_component_specs.INPUT_BASE_KEY]
     found: dict[str, None] = {}
     for split in config.splits:

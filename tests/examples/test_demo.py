@@ -1,0 +1,89 @@
+"""The command `tfx-tpu-estimator demo`, run as a user runs it."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers.tpu_graph import read_metagraphs
+
+from tfx_tpu_estimator.pipelines.report import read_latest_run
+
+
+def run_demo(name, output, *arguments):
+    command = os.path.join(os.path.dirname(sys.executable), "tfx-tpu-estimator")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TF", "TFX"))}
+    return subprocess.run(
+        [command, "demo", name, "--output", str(output), *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+
+
+@pytest.fixture(scope="module")
+def taxi(tmp_path_factory):
+    output = tmp_path_factory.mktemp("demo")
+    return output, run_demo("taxi", output), run_demo("taxi", output)
+
+
+@pytest.mark.slow
+def test_taxi_model_beats_the_label_frequency_and_is_pushed(taxi):
+    output, first, _ = taxi
+    assert first.returncode == 0, first.stderr
+    auc = float(re.search(r"auc +([0-9.]+) +\(constant baseline 0\.5000\)", first.stdout).group(1))
+    assert auc > 0.9
+    assert "Blessed: yes" in first.stdout
+    report = read_latest_run(str(output / "taxi" / "metadata.sqlite"), "taxi")
+    pushed = report.artifacts["PushedModel"]
+    assert pushed["pushed"] == 1
+    assert {frozenset(["serve"]), frozenset(["serve", "tpu"])} == set(
+        read_metagraphs(pushed["pushed_destination"])
+    )
+    loaded = tf.saved_model.load(pushed["pushed_destination"], tags=["serve"])
+    assert "predict" in loaded.signatures
+
+
+@pytest.mark.slow
+def test_progress_is_shown_and_noise_is_not(taxi):
+    _, first, _ = taxi
+    lines = first.stderr.splitlines()
+    assert any(line.startswith("[4/6] Trainer") for line in lines)
+    assert any(line.startswith("train: 2000/2000 steps") for line in lines)
+    assert not [line for line in lines if "Warning" in line or "tensorflow" in line.lower()][1:]
+
+
+@pytest.mark.slow
+def test_second_run_uses_the_cache_and_says_so(taxi):
+    _, _, second = taxi
+    assert second.returncode == 0, second.stderr
+    assert re.search(r"From the cache .*Trainer", second.stdout)
+    assert "it was already the newest version" in second.stdout
+
+
+@pytest.mark.slow
+def test_digits_pipeline(tmp_path):
+    result = run_demo("digits", tmp_path)
+    assert result.returncode == 0, result.stderr
+    accuracy = float(re.search(r"accuracy +([0-9.]+)", result.stdout).group(1))
+    assert accuracy > 0.9
+    assert np.isfinite(accuracy)
+    assert "Blessed: yes" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_failure_is_one_clear_line_and_exit_code_1(tmp_path):
+    (tmp_path / "taxi" / "metadata.sqlite").mkdir(parents=True)  # in the way of the store
+    result = run_demo("taxi", tmp_path)
+    assert result.returncode == 1
+    assert "The pipeline failed:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_unknown_demo_lists_the_known_ones(tmp_path):
+    result = run_demo("mnist", tmp_path)
+    assert result.returncode == 2
+    assert "'taxi', 'digits'" in result.stderr

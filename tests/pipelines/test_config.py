@@ -1,0 +1,32 @@
+import dataclasses
+
+import pytest
+from helpers.pipeline_runs import make_config
+
+
+def test_config_is_frozen(tmp_path):
+    config = make_config(tmp_path)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.name = "other"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a/b"}, "`name` 'a/b' must start with a letter or digit"),
+        ({"name": ""}, "`name`"),
+        ({"splits": {}}, "`splits` is empty"),
+        ({"train_steps": 0}, "`train_steps` must be an int > 0"),
+        ({"eval_steps": 1.5}, "`eval_steps` must be an int > 0"),
+        ({"module_file": "/no/module.py"}, "`module_file` '/no/module.py' does not exist"),
+        ({"schema_file": "/no/schema.pbtxt"}, "`schema_file`"),
+        ({"evaluator_module_file": "/no/e.py"}, "`evaluator_module_file`"),
+    ],
+)
+def test_bad_values_are_refused_before_anything_runs(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_config(tmp_path, **changes)
+
+
+def test_remote_files_are_left_to_the_runner(tmp_path):
+    assert make_config(tmp_path, module_file="gs://bucket/module.py").module_file.startswith("gs:")
