@@ -69,7 +69,7 @@ def list_files_below(path: str) -> list[str]:
     root = path.rstrip("/")
     found = []
     for folder, _, names in fileio.walk(root):
-        relative = os.path.relpath(folder, root)
+        relative = os.path.relpath(os.fsdecode(folder), root)
         found += [os.path.normpath(os.path.join(relative, name)) for name in names]
     return sorted(found)
 

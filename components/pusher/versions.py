@@ -88,8 +88,13 @@ def push_version(model_path: str, base: str) -> PushedVersion:
 
 def list_versions(base: str) -> dict[int, str]:
     """Returns the versions of a serving directory: number and directory name."""
-    names = [name.rstrip("/") for name in fileio.listdir(base)]
+    names = _list_names(base)
     return {int(name): name for name in sorted(names) if re.fullmatch(r"\d+", name)}
+
+
+def _list_names(base: str) -> list[str]:
+    # Some file systems end the names of directories with a slash.
+    return [os.fsdecode(name).rstrip("/") for name in fileio.listdir(base)]
 
 
 def remove_abandoned_staging(base: str) -> None:
@@ -98,7 +103,7 @@ def remove_abandoned_staging(base: str) -> None:
     A copy is left alone while the process that makes it lives or, where that cannot be known
     because it ran on another host, for a day.
     """
-    for name in [name.rstrip("/") for name in fileio.listdir(base)]:
+    for name in _list_names(base):
         if name.startswith(_STAGING) and _is_abandoned(name):
             _logger.info("Removing %s, left by a push that was killed.", name)
             fileio.rmtree(os.path.join(base, name))

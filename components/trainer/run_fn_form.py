@@ -44,7 +44,9 @@ def train_run_fn(
         RuntimeError: If run_fn wrote no SavedModel to `fn_args.serving_model_dir`.
         DataCorruptionError: If run_fn failed on its data and a file cannot be read.
     """
-    fn_args = fn_args_utils.get_common_fn_args(dict(input_dict), dict(exec_properties))
+    fn_args = fn_args_utils.get_common_fn_args(
+        {key: list(artifacts) for key, artifacts in input_dict.items()}, dict(exec_properties)
+    )
     fn_args.transform_output = fn_args.transform_graph_path
     fn_args.schema_file = fn_args.schema_path
     fn_args.hyperparameters = inputs.data.hyperparameters
