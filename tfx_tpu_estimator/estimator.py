@@ -76,7 +76,7 @@ class TPUEstimator:
 
     Example:
       estimator = TPUEstimator(
-          model_fn, model_dir="/tmp/m", config=RunConfig(), use_tpu=False, train_batch_size=64)
+          model_fn, model_dir="runs/m", config=RunConfig(), use_tpu=False, train_batch_size=64)
       estimator.train(input_fn, max_steps=1000)
       estimator.evaluate(eval_input_fn)
     """

@@ -111,7 +111,7 @@ PAGES = (
         package="tfx_tpu_estimator.components",
         sources=tfx_tpu_estimator.components._EXPORTS,
         groups=(
-            Group("Components", ("Trainer", "Evaluator", "Pusher")),
+            Group("Components", ("ImportExampleGen", "Trainer", "Evaluator", "Pusher")),
             Group("Options", ("TPUEstimatorOptions", "PusherOptions")),
         ),
     ),
@@ -120,7 +120,8 @@ PAGES = (
         title="tfx_tpu_estimator.pipelines",
         introduction="Pipelines built from the components. Each name is imported from the module "
         "named here: `config.PipelineConfig`, `pipeline.create_pipeline`, `local_dag.run_local`, "
-        "`report.read_latest_run`, `report.RunReport`, `report.connect`.",
+        "`report.read_latest_run`, `report.RunReport`, `report.connect`, "
+        "`console.quiet_third_parties`, `console.send_logs_to`.",
         package="tfx_tpu_estimator.pipelines",
         # The package itself exports nothing: its modules load TFX.
         sources={
@@ -130,10 +131,13 @@ PAGES = (
             "RunReport": "report",
             "connect": "report",
             "read_latest_run": "report",
+            "quiet_third_parties": "console",
+            "send_logs_to": "console",
         },
         groups=(
             Group("Building and running", ("PipelineConfig", "create_pipeline", "run_local")),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
+            Group("What is shown", ("quiet_third_parties", "send_logs_to")),
         ),
     ),
 )

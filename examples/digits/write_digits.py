@@ -1,8 +1,8 @@
 """Writes scikit-learn's handwritten digits as TFRecords, with their schema beside them.
 
-    python write_digits.py /tmp/digits
+    python write_digits.py digits
 
-makes /tmp/digits/Split-train/*.gz, /tmp/digits/Split-eval/*.gz and /tmp/digits/schema.pbtxt: 1,797
+makes digits/Split-train/*.gz, digits/Split-eval/*.gz and digits/schema.pbtxt: 1,797
 images of 8x8 pixels, every fifth for evaluation. The same files come out every time.
 """
 

@@ -153,8 +153,21 @@ def build_schema_serving_input_receiver_fn(
       schema: A `schema_pb2.Schema`.
       label_key: The feature that is the label; a request need not have it.
 
+    Returns:
+      A function without arguments that returns a `ServingInputReceiver`. Its features are dense:
+      [batch, n] or [batch, *shape], as the schema says.
+
     Raises:
       ValueError: The schema has no feature called `label_key`.
+
+    Example:
+      >>> from tensorflow_metadata.proto.v0 import schema_pb2
+      >>> schema = schema_pb2.Schema()
+      >>> feature = schema.feature.add(name="x", type=schema_pb2.FLOAT)
+      >>> receiver_fn = build_schema_serving_input_receiver_fn(schema)
+      >>> with tf.Graph().as_default():
+      ...     print(receiver_fn().features["x"].shape)
+      (None, 1)
     """
     names = [feature.name for feature in schema.feature]
     if label_key and label_key not in names:
