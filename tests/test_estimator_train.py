@@ -9,6 +9,7 @@ import tensorflow as tf
 from helpers.models import (
     FEATURES,
     LABELS,
+    eval_input_fn,
     linear_model_fn,
     make_estimator,
     train_by_hand,
@@ -318,3 +319,14 @@ def test_bad_arguments_are_refused_before_anything_runs(tmp_path, arguments, err
     with pytest.raises(error, match=message):
         make_estimator(tmp_path).train(forbidden, **arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_tensorboard_reads_what_was_written(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    estimator = make_estimator(tmp_path).train(train_input_fn, steps=12)
+    estimator.evaluate(eval_input_fn)
+    training = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in training.Scalars("loss")] == list(range(1, 13))
+    evaluation = EventAccumulator(estimator.eval_dir()).Reload()
+    assert evaluation.Scalars("accuracy")[0].step == 12

@@ -87,3 +87,27 @@ def test_unknown_demo_lists_the_known_ones(tmp_path):
     result = run_demo("mnist", tmp_path)
     assert result.returncode == 2
     assert "'taxi', 'digits'" in result.stderr
+
+
+@pytest.mark.slow
+def test_pushed_model_predicts_what_the_estimator_predicts(taxi, tmp_path):
+    from tfx_tpu_estimator.components.run_record import load_recorded_module, read_run_record
+    from tfx_tpu_estimator.components.runtime import build_program, create_estimator
+
+    output, *_ = taxi
+    artifacts = read_latest_run(str(output / "taxi" / "metadata.sqlite"), "taxi").artifacts
+    pushed = artifacts["PushedModel"]["pushed_destination"]
+    record = read_run_record(artifacts["Model"]["uri"])
+    module = load_recorded_module(record)
+    program = build_program(module, record.options, record.data, record.custom_config)
+    rows = create_estimator(program, str(tmp_path)).predict(
+        module.get("predict_input_fn"), checkpoint_path=f"{pushed}/variables/variables"
+    )
+    predicted = np.stack([row["probabilities"] for row in rows])
+
+    files = sorted(f for pattern in record.data.eval_files for f in tf.io.gfile.glob(pattern))
+    records = [r.numpy() for r in tf.data.TFRecordDataset(files, compression_type="GZIP")]
+    loaded = tf.saved_model.load(pushed, tags=["serve"])
+    served = loaded.signatures["predict"](examples=tf.constant(records))["probabilities"].numpy()
+    assert len(predicted) == len(served) > 5000
+    np.testing.assert_allclose(served, predicted, rtol=1e-5, atol=1e-6)
