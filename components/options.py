@@ -144,6 +144,9 @@ class TPUEstimatorOptions:
     def from_json(cls, text: str) -> TPUEstimatorOptions:
         """Reads what `to_json` wrote.
 
+        Args:
+            text: A JSON object of option names and values.
+
         Raises:
             ValueError: If `text` is no JSON object or has a key that is no option.
         """

@@ -34,6 +34,17 @@ class PipelineConfig:
 
     Raises:
       ValueError: A value is wrong; the message names it.
+
+    Example:
+      PipelineConfig(
+          name="taxi",
+          root="out/artifacts",
+          metadata_path="out/metadata.sqlite",
+          examples_dir="data",
+          splits={"train": "train/*", "eval": "eval/*"},
+          module_file="taxi_module.py",
+          push_dir="out/pushed",
+      )
     """
 
     name: str

@@ -12,6 +12,9 @@ def quiet_third_parties() -> None:
     """Silences start-up noise of TensorFlow and Google libraries; call before importing them.
 
     A value of TF_CPP_MIN_LOG_LEVEL that the user set is kept.
+
+    Example:
+      quiet_third_parties()
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -25,6 +28,9 @@ def send_logs_to(log_file: str) -> None:
 
     Args:
       log_file: Path of the file; it is appended to, and its directory is made.
+
+    Example:
+      send_logs_to("out/pipeline.log")
     """
     os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
     everything = logging.FileHandler(log_file)

@@ -48,6 +48,9 @@ def run_local(pipeline: tfx_pipeline.Pipeline) -> None:
 
     Raises:
       Exception: Whatever the failing node raised; its execution is marked failed in ML Metadata.
+
+    Example:
+      run_local(create_pipeline(config))
     """
     reporter = _NodeReporter(len(pipeline.components))
     tfx_logger = logging.getLogger("absl")

@@ -21,6 +21,9 @@ class RunReport:
       nodes: {node id: "COMPLETE", "CACHED" or "FAILED"}, in the order they ran.
       artifacts: {type name: custom properties, with `uri` and `id`, of the artifact of that type
         that the run made or took from the cache}.
+
+    Example:
+      read_latest_run("out/metadata.sqlite", "taxi").metrics["auc"]
     """
 
     nodes: dict[str, str]
@@ -38,7 +41,17 @@ class RunReport:
 
 
 def connect(metadata_path: str) -> ml_metadata.MetadataStore:
-    """Opens the SQLite store at `metadata_path`."""
+    """Opens a SQLite store.
+
+    Args:
+      metadata_path: The SQLite file.
+
+    Returns:
+      The store, for queries of one's own.
+
+    Example:
+      connect("out/metadata.sqlite").get_artifacts_by_type("PushedModel")
+    """
     config = metadata_store_pb2.ConnectionConfig()
     config.sqlite.filename_uri = metadata_path
     return ml_metadata.MetadataStore(config)
@@ -51,8 +64,14 @@ def read_latest_run(metadata_path: str, pipeline_name: str) -> RunReport:
       metadata_path: The SQLite file.
       pipeline_name: Name of the pipeline.
 
+    Returns:
+      What its nodes did, and the artifacts they made or took from the cache.
+
     Raises:
       ValueError: The store holds no run of that pipeline.
+
+    Example:
+      read_latest_run("out/metadata.sqlite", "taxi").nodes
     """
     store = connect(metadata_path)
     runs = [

@@ -327,7 +327,19 @@ class TPUEstimator:
         checkpoint_path: str | None = None,
         strip_default_attrs: bool = True,
     ) -> bytes:
-        """The old name of `export_saved_model`; default-valued attributes are always stripped."""
+        """The old name of `export_saved_model`; default-valued attributes are always stripped.
+
+        Args:
+          export_dir_base: As for `export_saved_model`.
+          serving_input_receiver_fn: As for `export_saved_model`.
+          assets_extra: As for `export_saved_model`.
+          as_text: As for `export_saved_model`.
+          checkpoint_path: As for `export_saved_model`.
+          strip_default_attrs: False only gives a warning.
+
+        Returns:
+          The path of the export, as bytes.
+        """
         if not strip_default_attrs:
             _logger.warning("`strip_default_attrs` False is ignored: they are always stripped.")
         return self.export_saved_model(
@@ -335,7 +347,11 @@ class TPUEstimator:
         )
 
     def eval_dir(self, name: str | None = None) -> str:
-        """Returns the directory of the event files of evaluations called `name`."""
+        """Returns the directory of the event files of evaluations called `name`.
+
+        Args:
+          name: As given to `evaluate`.
+        """
         return os.path.join(self.model_dir, "eval" if not name else f"eval_{name}")
 
     def latest_checkpoint(self) -> str | None:
@@ -352,6 +368,9 @@ class TPUEstimator:
 
     def get_variable_value(self, name: str) -> np.ndarray:
         """Returns the value of a variable of the latest checkpoint.
+
+        Args:
+          name: One of `get_variable_names()`.
 
         Raises:
           ValueError: There is no checkpoint, or no such variable in it.

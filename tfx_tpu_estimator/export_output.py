@@ -12,7 +12,12 @@ _SINGLE_PREDICTION_KEY = "output"
 
 
 class ExportOutput(abc.ABC):
-    """One signature of an exported model: its tensors, and how they become a SignatureDef."""
+    """One signature of an exported model: its tensors, and how they become a SignatureDef.
+
+    Example:
+        >>> issubclass(PredictOutput, ExportOutput)
+        True
+    """
 
     @abc.abstractmethod
     def as_signature_def(self, receiver_tensors: Any) -> Any:
