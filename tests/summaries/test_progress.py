@@ -37,6 +37,14 @@ def test_bar_goes_to_standard_error(capsys):
     assert "2/2 steps" in captured.err
 
 
+def test_bar_of_unknown_length_counts(capsys):
+    with Progress("evaluate", unit="batches", mode="bar") as bar:
+        bar.update(7)
+    error = capsys.readouterr().err
+    assert "7 batches" in error
+    assert "None" not in error
+
+
 def test_off_says_nothing(caplog, capsys):
     caplog.set_level(logging.INFO)
     with Progress("train", mode="off") as bar:

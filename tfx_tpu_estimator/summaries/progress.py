@@ -102,31 +102,36 @@ class Progress:
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.TextColumn("{task.completed}/{task.total} " + self._unit),
-            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[count]} " + self._unit),
+            progress.TimeElapsedColumn() if self._total is None else progress.TimeRemainingColumn(),
             progress.TextColumn("{task.fields[note]}"),
             console=console.Console(stderr=True),
         )
-        self._task = self._bar.add_task(self._description, total=self._total, note="")
+        self._task = self._bar.add_task(
+            self._description, total=self._total, note="", count=self._of_total()
+        )
         self._bar.start()
 
     def _refresh_bar(self) -> None:
-        self._bar.update(self._task, completed=self._count, note=self._note())
+        self._bar.update(
+            self._task, completed=self._count, note=self._note(), count=self._of_total()
+        )
+
+    def _of_total(self) -> str:
+        return str(self._count) if self._total is None else f"{self._count}/{self._total}"
 
     def _note(self) -> str:
         return self._describe() if self._describe else ""
 
     def _log_line(self) -> None:
         self._shown = self._count
-        of_total = f"/{self._total}" if self._total is not None else ""
         seconds = time.monotonic() - self._started
         note = self._note()
         note = f", {note}" if note else ""
         _logger.info(
-            "%s: %d%s %s, %.0f s%s",
+            "%s: %s %s, %.0f s%s",
             self._description,
-            self._count,
-            of_total,
+            self._of_total(),
             self._unit,
             seconds,
             note,
