@@ -37,6 +37,7 @@ setup(
     install_requires=[
         "absl-py",
         "click>=7,<9",
+        "jax>=0.4.30",
         "numpy",
         "rich>=13",
         "tensorboard>=2.16",

@@ -70,7 +70,7 @@ def list_files_below(path: str) -> list[str]:
     found = []
     for folder, _, names in fileio.walk(root):
         relative = os.path.relpath(os.fsdecode(folder), root)
-        found += [os.path.normpath(os.path.join(relative, name)) for name in names]
+        found += [os.path.normpath(os.path.join(relative, os.fsdecode(name))) for name in names]
     return sorted(found)
 
 

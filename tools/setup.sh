@@ -37,6 +37,10 @@ else
   echo "uv could not be installed; using pip, which is slower." >&2
   "${pip[@]}" install --require-hashes --no-deps -r "$lock"
 fi
-"${pip[@]}" install --no-deps --no-build-isolation -e .
+# What setuptools says about editable installs of mapped folders is of no use to anybody here.
+if ! said=$("${pip[@]}" install --no-deps --no-build-isolation -e . 2>&1); then
+  echo "$said" >&2
+  exit 1
+fi
 touch "$stamp"
 echo "Set-up done." >&2
