@@ -25,7 +25,10 @@ LAYERS = [
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Only these may touch private TensorFlow names.
-PRIVATE_TENSORFLOW = {"tfx_tpu_estimator/lowering/tf_internals.py"}
+PRIVATE_TENSORFLOW = {
+    "tfx_tpu_estimator/lowering/tf_internals.py",
+    "tfx_tpu_estimator/lowering/tf_internals_tracing.py",
+}
 
 
 def list_sources():

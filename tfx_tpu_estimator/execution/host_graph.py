@@ -5,18 +5,14 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
-from tfx_tpu_estimator.lowering.model_fn import (
-    call_model_fn,
-    resource_variables,
-    to_estimator_spec,
-)
+from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
+from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
 from tfx_tpu_estimator.lowering.tf_internals import single_replica
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys
 
@@ -70,31 +66,10 @@ class HostGraph:
 def new_graph(config: Any) -> Iterator[tf.Graph]:
     """Makes a new default graph with the run's seed and devices, in which models are built."""
     with contextlib.ExitStack() as stack:
-        graph = stack.enter_context(tf.Graph().as_default())
+        graph = stack.enter_context(seeded_graph(config.tf_random_seed))
         if config.device_fn is not None:
             stack.enter_context(graph.device(config.device_fn))
-        tf.compat.v1.set_random_seed(config.tf_random_seed)
-        stack.enter_context(_seeded_python_random(config.tf_random_seed))
-        stack.enter_context(resource_variables())
         yield graph
-
-
-@contextlib.contextmanager
-def _seeded_python_random(seed: int | None) -> Iterator[None]:
-    """Seeds Python's `random` inside the block and puts its state back afterwards.
-
-    The initialisers of `tf.compat.v1.layers` draw their seeds from it and do not look at the
-    graph's seed, so that without this two runs with one seed would start from different weights.
-    """
-    if seed is None:
-        yield
-        return
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 @contextlib.contextmanager

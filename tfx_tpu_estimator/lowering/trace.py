@@ -1,0 +1,269 @@
+"""Traces a user's model_fn for one replica, in a graph of its own.
+
+The graph is a plain v1 one with the real variables, so that Scaffold, Saver, hooks and
+init_from_checkpoint work on it as ever; what will be lowered is cut out of it afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfx_tpu_estimator.lowering.collectives import Collectives
+from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
+from tfx_tpu_estimator.lowering.model_fn import call_model_fn
+from tfx_tpu_estimator.lowering.outputs import HostFunction, Outputs, collect_outputs
+from tfx_tpu_estimator.lowering.random_ops import RandomStreams
+from tfx_tpu_estimator.lowering.tf_internals_tracing import (
+    dense_updates,
+    device_computation,
+    ops_not_replaced,
+    replace_ops,
+)
+from tfx_tpu_estimator.lowering.trace_validation import (
+    forbid_captures,
+    validate_input_specs,
+    validate_spec,
+    validate_wrapped_optimizer,
+)
+from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
+from tfx_tpu_estimator.tpu_spec import call_scaffold_fn
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TracedModel:
+    """A model_fn traced for one of `num_replicas` replicas.
+
+    Attributes:
+      graph: The graph, not finalised: savers and scaffolds may add to it.
+      mode: A value of `ModeKeys`.
+      spec: What the model_fn returned.
+      num_replicas: The replicas that its sums over replicas count on.
+      position: int64 placeholder [2] (global step, replica id), with a default.
+      inputs: One placeholder per flat tensor of (features, labels).
+      input_names: Their paths, such as `features/x`.
+      outputs: What one step computes, by role.
+      train_op: What one step runs; None unless training.
+      global_step: The global step variable.
+      scaffold: What scaffold_fn returned, or None.
+      device_ops: Names of the ops that are part of the TPU computation.
+    """
+
+    graph: tf.Graph
+    mode: str
+    spec: EstimatorSpec | TPUEstimatorSpec
+    num_replicas: int
+    position: tf.Tensor
+    inputs: tuple[tf.Tensor, ...]
+    input_names: tuple[str, ...]
+    outputs: Outputs
+    train_op: tf.Operation | None
+    global_step: tf.Variable
+    scaffold: tf.compat.v1.train.Scaffold | None
+    device_ops: frozenset[str]
+
+    @property
+    def variables(self) -> tuple[tf.Variable, ...]:
+        """All variables of the graph: global ones, then local ones."""
+        with self.graph.as_default():
+            made = [*tf.compat.v1.global_variables(), *tf.compat.v1.local_variables()]
+        return tuple({id(v): v for v in made}.values())
+
+    @property
+    def eval_metrics(self) -> HostFunction | None:
+        """The metric function with its outputs, in EVAL."""
+        return self.outputs.eval_metrics
+
+    @property
+    def host_call(self) -> HostFunction | None:
+        """The host call with its outputs, if there is one."""
+        return self.outputs.host_call
+
+    @contextlib.contextmanager
+    def host_scope(self, where: str) -> Iterator[None]:
+        """Makes the graph the default one for work on the host, which cannot see the device.
+
+        Args:
+          where: What is done inside, for the message.
+
+        Raises:
+          ValueError: At the end of the block, if an op of it reads a tensor of the TPU computation.
+        """
+        with self.graph.as_default(), forbid_captures(self.graph, self.device_ops, where):
+            yield
+
+
+def trace_model(
+    model_fn: Callable,
+    *,
+    features: Any,
+    labels: Any,
+    mode: str,
+    params: dict,
+    config: Any,
+    num_replicas: int,
+    seed: int,
+) -> TracedModel:
+    """Calls `model_fn` once, as the part of one replica.
+
+    Args:
+      model_fn: The user's function.
+      features: tf.TensorSpec or a nested structure of them: what one replica gets.
+      labels: The same, or None.
+      mode: A value of `ModeKeys`.
+      params: What the model_fn sees as `params`; `batch_size` in it is per replica.
+      config: What it sees as `config`.
+      num_replicas: How many replicas there are.
+      seed: The run's seed, for initial values and all random ops.
+
+    Returns:
+      The traced model.
+
+    Raises:
+      ValueError: A shape is not static, a tensor is a string, the optimizer is not wrapped, a
+        random op cannot be repeated, or host functions read tensors of the device.
+      RuntimeError: The spec is not a TPUEstimatorSpec where one is needed; a tensor for the host
+        lost its batch dimension.
+      TypeError: Predictions are not a dict.
+    """
+    validate_input_specs(features, "features")
+    validate_input_specs(labels, "labels")
+    with seeded_graph(seed) as graph:
+        global_step = tf.compat.v1.train.get_or_create_global_step(graph)
+        with tf.name_scope("input"):
+            position = tf.compat.v1.placeholder_with_default(
+                np.zeros(2, np.int64), [2], name="position"
+            )
+            inputs, names, nested = _make_placeholders(features, labels)
+        scopes = (num_replicas, RandomStreams(seed, position), position)
+        with _device_scopes(*scopes) as device_ops:
+            spec = call_model_fn(model_fn, *nested, mode, params, config)
+            validate_spec(spec, mode)
+            outputs = collect_outputs(spec)
+        validate_wrapped_optimizer(graph, mode, num_replicas)
+        scaffold = _call_scaffold_fn(graph, spec, device_ops)
+        _drop_device_summaries(graph, device_ops)
+    return TracedModel(
+        graph=graph,
+        mode=mode,
+        spec=spec,
+        num_replicas=num_replicas,
+        position=position,
+        inputs=tuple(inputs),
+        input_names=tuple(names),
+        outputs=outputs,
+        train_op=_to_op(spec.train_op) if mode == ModeKeys.TRAIN else None,
+        global_step=global_step,
+        scaffold=scaffold,
+        device_ops=frozenset(device_ops),
+    )
+
+
+@contextlib.contextmanager
+def _device_scopes(
+    num_replicas: int, streams: RandomStreams, position: tf.Tensor
+) -> Iterator[set[str]]:
+    """Everything that makes what is built inside the computation of one replica."""
+
+    def initialise_on_host(next_creator, **kwargs):
+        # Initial values are drawn by a session, once for all replicas.
+        with ops_not_replaced():
+            return next_creator(**kwargs)
+
+    collectives = Collectives(num_replicas, position[1])
+    handlers = {**streams.handlers(), **collectives.handlers()}
+    with (
+        _control_flow_v2(),
+        device_computation(num_replicas) as device_ops,
+        replace_ops(handlers),
+        dense_updates(),
+        tf.variable_creator_scope(initialise_on_host),
+    ):
+        yield device_ops
+
+
+@contextlib.contextmanager
+def _control_flow_v2() -> Iterator[None]:
+    """Builds loops and branches as functions, which XLA needs, where a program turned that off."""
+    if tf.compat.v1.control_flow_v2_enabled():
+        yield
+        return
+    tf.compat.v1.enable_control_flow_v2()
+    try:
+        yield
+    finally:
+        tf.compat.v1.disable_control_flow_v2()
+
+
+def _make_placeholders(
+    features: Any, labels: Any
+) -> tuple[list[tf.Tensor], list[str], tuple[Any, Any]]:
+    """Returns flat placeholders, their names, and the nested (features, labels) of them."""
+    placeholders: list[tf.Tensor] = []
+    names: list[str] = []
+    nested = []
+    for role, specs in (("features", features), ("labels", labels)):
+        if specs is None:
+            nested.append(None)
+            continue
+        made = [
+            tf.compat.v1.placeholder(s.dtype, s.shape, name=f"{role}_{i}")
+            for i, s in enumerate(tf.nest.flatten(specs))
+        ]
+        placeholders += made
+        names += list_paths(specs, role)
+        nested.append(tf.nest.pack_sequence_as(specs, made))
+    return placeholders, names, (nested[0], nested[1])
+
+
+def list_paths(nested: Any, prefix: str) -> list[str]:
+    """Returns the path of each leaf of a nested structure, in the order of tf.nest.flatten."""
+    if isinstance(nested, dict):
+        items: Sequence[tuple[Any, Any]] = [(key, nested[key]) for key in sorted(nested)]
+    elif isinstance(nested, list | tuple):
+        items = list(enumerate(nested))
+    else:
+        return [prefix]
+    return [path for key, value in items for path in list_paths(value, f"{prefix}/{key}")]
+
+
+def _to_op(train_op: tf.Operation | tf.Tensor) -> tf.Operation:
+    return train_op if isinstance(train_op, tf.Operation) else train_op.op
+
+
+def _call_scaffold_fn(
+    graph: tf.Graph, spec: EstimatorSpec | TPUEstimatorSpec, device_ops: set[str]
+) -> tf.compat.v1.train.Scaffold | None:
+    if isinstance(spec, EstimatorSpec):
+        if spec.scaffold is not None:
+            _logger.warning(
+                "EstimatorSpec.scaffold is ignored on a TPU: return a TPUEstimatorSpec with "
+                "scaffold_fn."
+            )
+        return None
+    if spec.scaffold_fn is None:
+        return None
+    with forbid_captures(graph, device_ops, "Inside scaffold_fn"):
+        return call_scaffold_fn(spec.scaffold_fn)
+
+
+def _drop_device_summaries(graph: tf.Graph, device_ops: set[str]) -> None:
+    """Keeps summaries of device tensors out of what a Scaffold merges and runs on the host."""
+    for key in (tf.compat.v1.GraphKeys.SUMMARIES, "_SUMMARY_V2"):
+        collection = graph.get_collection_ref(key)
+        dropped = [s for s in collection if getattr(s, "op", s).name in device_ops]
+        if dropped:
+            names = [getattr(s, "op", s).name for s in dropped]
+            _logger.warning(
+                "Summaries of tensors on the TPU are not written: %s. Write them in host_call.",
+                ", ".join(names),
+            )
+            collection[:] = [s for s in collection if all(s is not d for d in dropped)]
