@@ -1,0 +1,152 @@
+"""Cuts what runs on the device out of a traced graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.lowering.collectives import rewrite_collectives
+from tfx_tpu_estimator.lowering.host_side import prune_host_ops, warn_of_pruned
+from tfx_tpu_estimator.lowering.rewrites import (
+    check_loops,
+    order_reads_before_updates,
+    rewrite_sorted_segments,
+)
+from tfx_tpu_estimator.lowering.trace import TracedModel
+from tfx_tpu_estimator.lowering.unsupported import check_ops
+
+# Of all ops on a variable's handle only these leave it as it is.
+_READS = re.compile(r"^(ReadVariableOp|ResourceGather|ResourceGatherNd|VarIsInitializedOp|VariableShape|Identity)$")  # fmt: skip  # noqa: E501
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeviceGraph:
+    """The part of a traced graph that becomes a program.
+
+    Attributes:
+      graph_def: Its nodes; handles of variables, inputs and the position are not among them.
+      variables: The variables that it uses.
+      updated: For each of them whether it may change.
+      fed: Names of inputs and position that it uses.
+    """
+
+    graph_def: tf.compat.v1.GraphDef
+    variables: tuple[tf.Variable, ...]
+    updated: tuple[bool, ...]
+    fed: frozenset[str]
+
+
+def extract_device_graph(traced: TracedModel) -> DeviceGraph:
+    """Cuts out what the outputs and the train_op of `traced` need.
+
+    Raises:
+      ValueError: An op cannot run on a TPU.
+    """
+    fetched = list_fetches(traced)
+    with traced.graph.as_default():
+        graph_def = _keep_reachable(traced.graph.as_graph_def(), fetched)
+    outputs = [tensor.op.name for tensor in traced.outputs.tensors.values()]
+    warn_of_pruned(prune_host_ops(traced.graph, graph_def, outputs))
+    graph_def = _keep_reachable(graph_def, fetched)
+    placeholders = {t.op.name for t in (traced.position, *traced.inputs)}
+    handles = {v.handle.op.name: v for v in traced.variables}
+    rewrite_sorted_segments(graph_def)
+    check_ops(traced.graph, graph_def, placeholders | set(handles))
+    check_loops(traced.graph, graph_def)
+    rewrite_collectives(graph_def)
+    order_reads_before_updates(graph_def, set(handles))
+    used = [node.name for node in graph_def.node if node.name in handles]
+    return DeviceGraph(
+        graph_def=_drop_nodes(graph_def, placeholders | set(handles)),
+        variables=tuple(handles[name] for name in used),
+        updated=tuple(_is_written(graph_def, graph_def.node, name) for name in used),
+        fed=frozenset(node.name for node in graph_def.node if node.name in placeholders),
+    )
+
+
+def list_fetches(traced: TracedModel) -> list[str]:
+    """Returns the names of the ops whose results a step needs."""
+    names = [tensor.op.name for tensor in traced.outputs.tensors.values()]
+    return names + ([traced.train_op.name] if traced.train_op is not None else [])
+
+
+def _node_of(reference: str) -> str:
+    return reference.lstrip("^").split(":")[0]
+
+
+def _copy(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any]) -> tf.compat.v1.GraphDef:
+    copied = tf.compat.v1.GraphDef()
+    copied.versions.CopyFrom(graph_def.versions)
+    copied.library.CopyFrom(graph_def.library)
+    copied.node.extend(nodes)
+    return copied
+
+
+def _keep_reachable(
+    graph_def: tf.compat.v1.GraphDef, fetched: Iterable[str]
+) -> tf.compat.v1.GraphDef:
+    """Returns the nodes of which `fetched` depend, in their order."""
+    by_name = {node.name: node for node in graph_def.node}
+    reached: set[str] = set()
+    waiting = list(fetched)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting.extend(_node_of(i) for i in by_name[name].input)
+    return _copy(graph_def, (node for node in graph_def.node if node.name in reached))
+
+
+def _drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compat.v1.GraphDef:
+    """Returns a copy without `dropped`, and without what pins nodes to devices."""
+    kept = _copy(graph_def, (node for node in graph_def.node if node.name not in dropped))
+    for node in kept.node:
+        node.device = ""
+        node.attr.pop("_class", None)
+        inputs = [i for i in node.input if not (i.startswith("^") and i[1:] in dropped)]
+        if len(inputs) != len(node.input):
+            del node.input[:]
+            node.input.extend(inputs)
+    for function in kept.library.function:
+        for node in function.node_def:
+            node.device = ""
+            node.attr.pop("_class", None)
+    return kept
+
+
+def _is_written(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any], handle: str) -> bool:
+    """Whether any of `nodes` may change the variable whose handle is called `handle`."""
+    library = {function.signature.name: function for function in graph_def.library.function}
+    for node in nodes:
+        for index, reference in enumerate(node.input):
+            if reference.startswith("^") or _node_of(reference) != handle:
+                continue
+            if node.op == "Identity" and _is_written(graph_def, nodes, node.name):
+                return True
+            if not _READS.search(node.op) and _call_writes(graph_def, library, node, index):
+                return True
+    return False
+
+
+def _call_writes(
+    graph_def: tf.compat.v1.GraphDef, library: dict[str, Any], node: Any, index: int
+) -> bool:
+    """Whether an op may change the variable that is its input number `index`."""
+    names = [a.func.name for a in node.attr.values() if a.HasField("func")]
+    names += [f.name for a in node.attr.values() for f in a.list.func]
+    names = [name for name in names if name in library]
+    if node.op in library:
+        names = [node.op]
+    if not names:
+        return True
+    # The first input of a branch says which one to take.
+    offset = 1 if node.op in ("If", "StatelessIf", "Case", "StatelessCase") else 0
+    return any(
+        _is_written(graph_def, library[name].node_def,
+                    library[name].signature.input_arg[index - offset].name)
+        for name in names
+    )  # fmt: skip

@@ -1,0 +1,153 @@
+"""From the device part of a graph to a Program: HLO by TensorFlow, StableHLO by jax."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.lowering.extract import DeviceGraph, extract_device_graph
+from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSignature
+from tfx_tpu_estimator.lowering.stablehlo import convert_module
+from tfx_tpu_estimator.lowering.tf_internals_tracing import eager_mode
+from tfx_tpu_estimator.lowering.trace import TracedModel
+from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op
+
+
+def lower_model(traced: TracedModel) -> Program:
+    """Lowers a traced model to the program of one of its replicas.
+
+    Args:
+      traced: The model.
+
+    Returns:
+      The program.
+
+    Raises:
+      ValueError: Something of the model cannot be lowered; names the op, the line of the user's
+        code that made it, and the way out.
+    """
+    device_graph = extract_device_graph(traced)
+    hlo, parameters = _lower_to_hlo(traced, device_graph)
+    state = _describe_state(device_graph)
+    names = list(traced.outputs.tensors)
+    module, shapes = convert_module(hlo)
+    outputs = []
+    for name, (shape, _) in zip(names, shapes, strict=False):
+        tensor = traced.outputs.tensors[name]
+        if any(size is None for size in shape):
+            raise _dynamic_result_error(name, tensor)
+        outputs.append(TensorSignature(name=name, shape=shape, dtype=tensor.dtype.name))
+    return Program(
+        mode=traced.mode,
+        num_replicas=traced.num_replicas,
+        module=module,
+        inputs=_describe_inputs(traced),
+        state=state,
+        outputs=tuple(outputs),
+        parameters=parameters,
+    )
+
+
+def _describe_inputs(traced: TracedModel) -> tuple[TensorSignature, ...]:
+    return tuple(
+        TensorSignature(name=name, shape=tuple(t.shape.as_list()), dtype=t.dtype.name)
+        for name, t in zip(traced.input_names, traced.inputs, strict=True)
+    )
+
+
+def _describe_state(device_graph: DeviceGraph) -> tuple[StateSignature, ...]:
+    return tuple(
+        StateSignature(
+            name=v.op.name,
+            shape=tuple(v.shape.as_list()),
+            dtype=v.dtype.base_dtype.name,
+            updated=updated,
+        )
+        for v, updated in zip(device_graph.variables, device_graph.updated, strict=True)
+    )
+
+
+def _lower_to_hlo(traced: TracedModel, device_graph: DeviceGraph) -> tuple[bytes, tuple[int, ...]]:
+    """Returns the serialized HLO and the order of its parameters."""
+    feeds = (traced.position, *traced.inputs)
+    specs = [tf.TensorSpec(t.shape, t.dtype) for t in feeds]
+    with eager_mode(), tf.device("/cpu:0"):
+        # Lowering asks for variables that hold something; what they hold does not matter.
+        stand_ins = [
+            tf.Variable(tf.zeros(v.shape, v.dtype.base_dtype), trainable=False)
+            for v in device_graph.variables
+        ]
+        wrapped = tf.compat.v1.wrap_function(_importer(traced, device_graph, stand_ins), specs)
+        compiled = tf.function(
+            lambda *arguments: wrapped(*arguments), jit_compile=True, autograph=False
+        )
+        captured = [id(h) for h in compiled.get_concrete_function(*specs).captured_inputs]
+        try:
+            hlo = compiled.experimental_get_compiler_ir(*specs)(stage="hlo_serialized")
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            raise _lowering_error(traced.graph, error) from error
+        handles = [id(v.handle) for v in stand_ins]
+    # Parameters are the arguments, the unused ones too, and then what the function captured.
+    captures = [len(feeds) + handles.index(handle) for handle in captured]
+    return hlo, (*range(len(feeds)), *captures)
+
+
+def _importer(traced: TracedModel, device_graph: DeviceGraph, stand_ins: list[tf.Variable]) -> Any:
+    """Returns a function of the feeds that runs the device part on `stand_ins`."""
+    feeds = (traced.position, *traced.inputs)
+    fetches = [tensor.name for tensor in traced.outputs.tensors.values()]
+    if traced.train_op is not None:
+        fetches.append(traced.train_op.name)
+
+    def run(*arguments: tf.Tensor) -> list[tf.Tensor]:
+        mapped: dict[str, tf.Tensor] = {
+            feed.name: argument
+            for feed, argument in zip(feeds, arguments, strict=True)
+            if feed.op.name in device_graph.fed
+        }
+        graph = tf.compat.v1.get_default_graph()
+        for variable, stand_in in zip(device_graph.variables, stand_ins, strict=True):
+            mapped[variable.handle.name] = graph.capture(stand_in.handle)
+        made = tf.compat.v1.import_graph_def(
+            device_graph.graph_def, input_map=mapped, return_elements=fetches, name=""
+        )
+        updates = [made[-1]] if traced.train_op is not None else []
+        outputs = made[: len(traced.outputs.tensors)]
+        with tf.control_dependencies([*updates, *outputs]):
+            read = [
+                stand_in.read_value()
+                for stand_in, updated in zip(stand_ins, device_graph.updated, strict=True)
+                if updated
+            ]
+            return [tf.identity(output) for output in outputs] + read
+
+    return run
+
+
+def _dynamic_result_error(name: str, tensor: tf.Tensor) -> ValueError:
+    return ValueError(
+        f"Op `{tensor.op.name}` of type {tensor.op.type}, made at "
+        f"{describe_line(tensor.op.traceback)}, gives `{name}` a shape that depends on data, "
+        "which a TPU program cannot return. Return a tensor of static shape (for instance a mask "
+        "instead of the selected rows) and select on the host, in host_call or metric_fn."
+    )
+
+
+def _lowering_error(graph: tf.Graph, error: Exception) -> ValueError:
+    """Says which op TensorFlow could not lower, and who made it."""
+    text = str(error)
+    names = re.findall(r"{{(?:function_node [^}]*|node ([^}]+))}}|\[\[([^\]{}]+)\]\]", text)
+    for name in (part for match in names for part in match if part):
+        op = find_op(graph, name)
+        if op is not None:
+            return ValueError(
+                f"Op `{op.name}` of type {op.type}, made at {describe_line(op.traceback)}, cannot "
+                "be lowered to a TPU program. Make its shapes and its shape arguments static, or "
+                f"do it on the host, in input_fn or host_call. TensorFlow says: {text}"
+            )
+    return ValueError(
+        "The model cannot be lowered to a TPU program. Make shapes static, or do what is meant "
+        f"here on the host, in input_fn or host_call. TensorFlow says: {text}"
+    )

@@ -1,0 +1,87 @@
+"""Everything that differs between versions of jax, in one module.
+
+Seen working with jax 0.4.34. jax is imported when a function is called: `use_tpu=False` never
+loads it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def import_jax() -> Any:
+    """Imports jax.
+
+    Raises:
+      ImportError: It is not installed; says how to get it.
+    """
+    try:
+        import jax
+    except ImportError as error:
+        raise ImportError(
+            "`use_tpu=True` runs through jax, which is not installed: install jax and jaxlib in "
+            "the versions that this package names (pip install 'tfx_tpu_estimator')."
+        ) from error
+    return jax
+
+
+def hlo_to_stablehlo(hlo: bytes) -> bytes:
+    """Converts a serialized HLO module to MLIR bytecode of StableHLO."""
+    import jax.extend.mlir as extend_mlir
+
+    if hasattr(extend_mlir, "hlo_to_stablehlo"):
+        return extend_mlir.hlo_to_stablehlo(hlo)
+    from jax.interpreters import mlir
+    from jax.lib import xla_client
+
+    with mlir.make_ir_context():
+        module = mlir.xla_computation_to_mlir_module(xla_client.XlaComputation(hlo))
+        return mlir.module_to_bytecode(module)
+
+
+@contextmanager
+def mlir_context() -> Iterator[Any]:
+    """An MLIR context that knows StableHLO."""
+    from jax.interpreters import mlir
+
+    with mlir.make_ir_context() as context:
+        yield context
+
+
+def strip_locations(module: Any) -> None:
+    """Takes names of source ops out of an MLIR module; they count functions made before it."""
+    from jaxlib.mlir import passmanager
+
+    passmanager.PassManager.parse("builtin.module(strip-debuginfo)").run(module.operation)
+
+
+def module_to_bytecode(module: Any) -> bytes:
+    """Serializes an MLIR module."""
+    import io
+
+    buffer = io.BytesIO()
+    module.operation.write_bytecode(buffer)
+    return buffer.getvalue()
+
+
+def shard_map(function: Callable, mesh: Any, in_specs: Any, out_specs: Any) -> Callable:
+    """Runs `function` once per device of `mesh`, without jax's check of what is replicated."""
+    try:
+        from jax import shard_map as mapped
+    except ImportError:
+        from jax.experimental.shard_map import shard_map as mapped
+    named = inspect.signature(mapped).parameters
+    check = {"check_vma": False} if "check_vma" in named else {"check_rep": False}
+    return mapped(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **check)
+
+
+def enable_x64() -> Any:
+    """A context in which jax keeps 64-bit types, as global steps are; in this thread only."""
+    try:
+        from jax import enable_x64 as enabled
+    except ImportError:
+        from jax.experimental import enable_x64 as enabled
+    return enabled(True)
