@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TFX_TPU_ESTIMATOR_PROGRESS", "off")
 
+import helpers.devices  # before jax can start: it makes the virtual devices  # noqa: F401
 import pytest
 
 

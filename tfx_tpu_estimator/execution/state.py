@@ -1,0 +1,137 @@
+"""Moves variables and batches between the host and the devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfx_tpu_estimator.lowering import jax_compat
+from tfx_tpu_estimator.lowering.program import Program, TensorSignature
+
+REPLICA_AXIS = "replica"
+
+
+def make_mesh(devices: Sequence[Any]) -> Any:
+    """Returns a jax mesh of one axis, a replica on each device."""
+    jax = jax_compat.import_jax()
+    return jax.sharding.Mesh(np.array(list(devices), dtype=object), (REPLICA_AXIS,))
+
+
+def replicated(mesh: Any) -> Any:
+    """The sharding of what every replica has a copy of."""
+    jax = jax_compat.import_jax()
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+
+
+def split(mesh: Any, axis: int) -> Any:
+    """The sharding of what is split over replicas along `axis`."""
+    jax = jax_compat.import_jax()
+    spec = jax.sharding.PartitionSpec(*[None] * axis, REPLICA_AXIS)
+    return jax.sharding.NamedSharding(mesh, spec)
+
+
+def validate_state(program: Program, values: Mapping[str, Any]) -> None:
+    """Checks that `values` has every variable of `program`, in its shape and dtype.
+
+    Raises:
+      KeyError: One is missing; lists those that are.
+      ValueError: One has another shape or dtype; says which two.
+    """
+    missing = [v.name for v in program.state if v.name not in values]
+    if missing:
+        raise KeyError(f"The state lacks the variables {missing}.")
+    for variable in program.state:
+        value = values[variable.name]
+        found = (tuple(value.shape), np.dtype(value.dtype))
+        if found != (variable.shape, variable.numpy_dtype):
+            raise ValueError(
+                f"Variable `{variable.name}` has shape {list(found[0])} and dtype {found[1]}, but "
+                f"the model's has {list(variable.shape)} and {variable.dtype}."
+            )
+
+
+def place_state(program: Program, mesh: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Copies the variables of `program` to every replica; returns before it is done.
+
+    Args:
+      program: What will use them.
+      mesh: Its devices.
+      values: Arrays by variable name; more than the program uses are left out.
+
+    Returns:
+      Device arrays by name. Programs that update them consume them: keep what `run` returns.
+    """
+    validate_state(program, values)
+    sharding = replicated(mesh)
+    jax = jax_compat.import_jax()
+    placed = {}
+    with jax_compat.enable_x64():
+        for variable in program.state:
+            value = values[variable.name]
+            if isinstance(value, jax.Array):
+                placed[variable.name] = jax.device_put(value, sharding)
+                continue
+            # On a CPU a device array may share the memory of a numpy array, and donating it would
+            # then write into the caller's.
+            placed[variable.name] = _put(np.array(value, copy=True), sharding)
+    return placed
+
+
+def read_state(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Copies variables to the host, those of replica 0 where replicas differ; waits for them."""
+    return {name: np.array(_first_replica(value)) for name, value in state.items()}
+
+
+def _first_replica(value: Any) -> Any:
+    # np.asarray would refuse an array that is partly in other processes.
+    return value.addressable_data(0) if hasattr(value, "addressable_data") else value
+
+
+def place_batches(
+    program: Program, mesh: Any, batches: Sequence[Any], *, broadcast: bool = False
+) -> list[Any]:
+    """Moves the input of K steps to the devices; returns before it is done.
+
+    Args:
+      program: What will read it.
+      mesh: Its devices.
+      batches: One array per input of `program`, in order, of shape [K, replicas * n, ...] for an
+        input of shape [n, ...]; [K, replicas] for a scalar. In several processes: the part of
+        this process's replicas.
+      broadcast: Every replica gets all of it: [K, n, ...].
+
+    Returns:
+      Device arrays in the same order.
+
+    Raises:
+      ValueError: An array does not have the shape or dtype that the program wants; names it.
+    """
+    processes = len({device.process_index for device in mesh.devices.flat})
+    replicas = 1 if broadcast else program.num_replicas // processes
+    for signature, value in zip(program.inputs, batches, strict=True):
+        _validate_batch(signature, value, replicas)
+    placed = []
+    with jax_compat.enable_x64():
+        for signature, value in zip(program.inputs, batches, strict=True):
+            whole = broadcast or (not signature.shape and broadcast)
+            placed.append(_put(value, replicated(mesh) if whole else split(mesh, 1)))
+    return placed
+
+
+def _put(value: Any, sharding: Any) -> Any:
+    jax = jax_compat.import_jax()
+    if isinstance(value, jax.Array) or sharding.is_fully_addressable:
+        return jax.device_put(value, sharding)
+    return jax.make_array_from_process_local_data(sharding, value)
+
+
+def _validate_batch(signature: TensorSignature, value: Any, replicas: int) -> None:
+    first = replicas * signature.shape[0] if signature.shape else replicas
+    wanted = (first, *signature.shape[1:])
+    if tuple(value.shape[1:]) != wanted or np.dtype(value.dtype) != signature.numpy_dtype:
+        raise ValueError(
+            f"Input `{signature.name}` must have shape [steps, {', '.join(map(str, wanted))}] and "
+            f"dtype {signature.dtype}; got {list(value.shape)} and {value.dtype}."
+        )
