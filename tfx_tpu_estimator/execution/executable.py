@@ -50,6 +50,8 @@ class Executable:
         self._compile_seconds: dict[int, float] = {}
         self._in_flight: collections.deque[tuple[int, Any]] = collections.deque()
         self._is_cpu = devices[0].platform == "cpu"
+        # An input rather than XLA's own partition id, whose use its partitioner at times refuses.
+        self._replica_ids = states.place_replica_ids(self.mesh)
 
     @property
     def compile_seconds(self) -> dict[int, float]:
@@ -97,7 +99,9 @@ class Executable:
         updated = {v.name: state[v.name] for v in self.program.updated_state}
         constant = {v.name: state[v.name] for v in self.program.state if not v.updated}
         with jax_compat.enable_x64():
-            new, outputs = compiled(updated, constant, np.int64(step), tuple(batches))
+            new, outputs = compiled(
+                updated, constant, np.int64(step), self._replica_ids, tuple(batches)
+            )
         self._limit_flight(steps, outputs)
         names = [signature.name for signature in self.program.outputs]
         return {**state, **new}, dict(zip(names, outputs, strict=True))
@@ -120,7 +124,13 @@ class Executable:
         function = jax_compat.shard_map(
             self._run_steps,
             self.mesh,
-            in_specs=(partition(), partition(), partition(), batch),
+            in_specs=(
+                partition(),
+                partition(),
+                partition(),
+                partition(states.REPLICA_AXIS),
+                batch,
+            ),
             out_specs=(partition(), partition(None, states.REPLICA_AXIS)),
         )
         return jax.jit(function, donate_argnums=0).lower(*self._describe_arguments(steps))
@@ -143,17 +153,21 @@ class Executable:
             {v.name: describe(v) for v in self.program.state if v.updated},
             {v.name: describe(v) for v in self.program.state if not v.updated},
             jax.ShapeDtypeStruct((), np.int64, sharding=everywhere),
+            jax.ShapeDtypeStruct(
+                self._replica_ids.shape, np.int64, sharding=self._replica_ids.sharding
+            ),
             tuple(describe_batch(signature) for signature in self.program.inputs),
         )
 
-    def _run_steps(self, updated: Any, constant: Any, step: Any, batches: Any) -> Any:
+    def _run_steps(
+        self, updated: Any, constant: Any, step: Any, replica_id: Any, batches: Any
+    ) -> Any:
         """The K steps of one replica."""
         jax = jax_compat.import_jax()
-        replica = jax.lax.axis_index(states.REPLICA_AXIS).astype(np.int64)
 
         def run_step(carried: Any, batch: Any) -> Any:
             variables, now = carried
-            position = jax.numpy.stack([now, replica])
+            position = jax.numpy.stack([now, replica_id[0]])
             inputs = [
                 x if signature.shape else x[0]
                 for x, signature in zip(batch, self.program.inputs, strict=True)

@@ -32,6 +32,14 @@ def split(mesh: Any, axis: int) -> Any:
     return jax.sharding.NamedSharding(mesh, spec)
 
 
+def place_replica_ids(mesh: Any) -> Any:
+    """Returns an int64 array [replicas] of which each device holds the number of its replica."""
+    jax = jax_compat.import_jax()
+    ids = np.arange(mesh.devices.size)
+    with jax_compat.enable_x64():
+        return jax.make_array_from_callback(ids.shape, split(mesh, 0), lambda index: ids[index])
+
+
 def validate_state(program: Program, values: Mapping[str, Any]) -> None:
     """Checks that `values` has every variable of `program`, in its shape and dtype.
 
@@ -114,9 +122,8 @@ def place_batches(
         _validate_batch(signature, value, replicas)
     placed = []
     with jax_compat.enable_x64():
-        for signature, value in zip(program.inputs, batches, strict=True):
-            whole = broadcast or (not signature.shape and broadcast)
-            placed.append(_put(value, replicated(mesh) if whole else split(mesh, 1)))
+        for value in batches:
+            placed.append(_put(value, replicated(mesh) if broadcast else split(mesh, 1)))
     return placed
 
 
