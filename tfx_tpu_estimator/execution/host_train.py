@@ -24,15 +24,17 @@ class NanLossError(tf.compat.v1.train.NanLossDuringTrainingError):
       NaN loss during training: `loss:0` is NaN at step 12
     """
 
-    def __init__(self, step: int, tensor: str):
-        super().__init__(step, tensor)
+    def __init__(self, step: int, tensor: str, replica: int | None = None):
+        super().__init__(step, tensor, replica)
         self.step = step
         self.tensor = tensor
+        self.replica = replica
 
     def __str__(self) -> str:
+        where = "" if self.replica is None else f" on replica {self.replica}"
         return (
-            f"NaN loss during training: `{self.tensor}` is NaN at step {self.step}. Lower the "
-            "learning rate, clip gradients, or look for log(0) and division by zero."
+            f"NaN loss during training: `{self.tensor}` is NaN at step {self.step}{where}. Lower "
+            "the learning rate, clip gradients, or look for log(0) and division by zero."
         )
 
 
