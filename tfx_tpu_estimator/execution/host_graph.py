@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
-from tfx_tpu_estimator.lowering.tf_internals import single_replica
+from tfx_tpu_estimator.lowering.tf_internals import read_step_before_update, single_replica
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys
 
 
@@ -102,6 +102,8 @@ def build_host_graph(
             raise ValueError(
                 f"model_fn was called with mode {mode!r} and returned a spec of mode {spec.mode!r}."
             )
+        if mode == ModeKeys.TRAIN:
+            read_step_before_update(graph)
         yield HostGraph(
             graph=graph,
             spec=to_estimator_spec(spec),

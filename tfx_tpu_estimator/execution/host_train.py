@@ -18,6 +18,7 @@ class NanLossError(tf.compat.v1.train.NanLossDuringTrainingError):
     Args:
       step: The global step after the update.
       tensor: Name of the loss tensor.
+      replica: The replica whose loss it was, on a TPU.
 
     Example:
       >>> print(str(NanLossError(12, "loss:0")).split(". ")[0])

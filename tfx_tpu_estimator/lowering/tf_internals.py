@@ -15,6 +15,7 @@ from tensorflow.python.framework import function as _function
 from tensorflow.python.ops import gen_tpu_ops as _gen_tpu_ops
 from tensorflow.python.tpu import functional as _tpu_functional
 from tensorflow.python.tpu import tpu_function as _tpu_function
+from tensorflow.python.training import training_util as _training_util
 
 # All cross-replica ops of `tf.compat.v1.tpu`, CrossShardOptimizer's included, go through these
 # generated wrappers; with one replica every one of them returns its input.
@@ -108,3 +109,22 @@ def add_saving_listeners(hook: tf.compat.v1.train.CheckpointSaverHook, listeners
     """Adds listeners to a CheckpointSaverHook that the user made (it has no public way to)."""
     known = hook._listeners
     known.extend(listener for listener in listeners if listener not in known)
+
+
+def read_step_before_update(graph: tf.Graph) -> None:
+    """Makes hooks see the global step as it was before the step that they run with.
+
+    TensorFlow's hooks fetch a cached read of the global step together with the training op and
+    count on it being the old value. Nothing orders the two when the variable is a resource, so
+    that a summary or checkpoint could come a step early. Neither the cached read nor adding an
+    edge to an op has a public name.
+
+    Args:
+      graph: A built training graph.
+    """
+    step = tf.compat.v1.train.get_global_step(graph)
+    read = _training_util._get_or_create_global_step_read(graph)
+    for op in graph.get_operations():
+        updates = op.type in ("AssignAddVariableOp", "AssignVariableOp", "AssignSubVariableOp")
+        if updates and op.inputs[0] is step.handle and op is not step.initializer:
+            op._add_control_input(read.op)
