@@ -54,7 +54,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     graph_def = _keep_reachable(graph_def, fetched)
     placeholders = {t.op.name for t in (traced.position, *traced.inputs)}
     handles = {v.handle.op.name: v for v in traced.variables}
-    rewrite_sorted_segments(graph_def)
+    rewrite_sorted_segments(traced.graph, graph_def)
     check_ops(traced.graph, graph_def, placeholders | set(handles))
     check_loops(traced.graph, graph_def)
     rewrite_collectives(graph_def)
@@ -115,7 +115,24 @@ def _drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compa
         for node in function.node_def:
             node.device = ""
             node.attr.pop("_class", None)
+    _rename_functions(kept)
     return kept
+
+
+def _rename_functions(graph_def: tf.compat.v1.GraphDef) -> None:
+    """Gives every function a new name, in place: under the old one TensorFlow knows another."""
+    renamed = {f.signature.name: f"{f.signature.name}_on_tpu" for f in graph_def.library.function}
+    nodes = [graph_def.node, *(f.node_def for f in graph_def.library.function)]
+    for node in (node for group in nodes for node in group):
+        node.op = renamed.get(node.op, node.op)
+        for attribute in node.attr.values():
+            called = list(attribute.list.func)
+            if attribute.HasField("func"):
+                called.append(attribute.func)
+            for function in called:
+                function.name = renamed.get(function.name, function.name)
+    for function in graph_def.library.function:
+        function.signature.name = renamed[function.signature.name]
 
 
 def _is_written(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any], handle: str) -> bool:

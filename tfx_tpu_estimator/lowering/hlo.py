@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.extract import DeviceGraph, extract_device_graph
 from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSignature
 from tfx_tpu_estimator.lowering.stablehlo import convert_module
@@ -31,21 +32,18 @@ def lower_model(traced: TracedModel) -> Program:
     device_graph = extract_device_graph(traced)
     hlo, parameters = _lower_to_hlo(traced, device_graph)
     state = _describe_state(device_graph)
-    names = list(traced.outputs.tensors)
-    module, shapes = convert_module(hlo)
-    outputs = []
-    for name, (shape, _) in zip(names, shapes, strict=False):
-        tensor = traced.outputs.tensors[name]
-        if any(size is None for size in shape):
-            raise _dynamic_result_error(name, tensor)
-        outputs.append(TensorSignature(name=name, shape=shape, dtype=tensor.dtype.name))
+    outputs = _describe_outputs(traced, hlo)
+    try:
+        module = convert_module(hlo)
+    except Exception as error:  # jaxlib has no narrower type for what it cannot convert
+        raise _conversion_error(error) from error
     return Program(
         mode=traced.mode,
         num_replicas=traced.num_replicas,
         module=module,
         inputs=_describe_inputs(traced),
         state=state,
-        outputs=tuple(outputs),
+        outputs=outputs,
         parameters=parameters,
     )
 
@@ -55,6 +53,18 @@ def _describe_inputs(traced: TracedModel) -> tuple[TensorSignature, ...]:
         TensorSignature(name=name, shape=tuple(t.shape.as_list()), dtype=t.dtype.name)
         for name, t in zip(traced.input_names, traced.inputs, strict=True)
     )
+
+
+def _describe_outputs(traced: TracedModel, hlo: bytes) -> tuple[TensorSignature, ...]:
+    """Returns what the program returns first, whose shapes XLA may know better than TensorFlow."""
+    described = []
+    shapes = jax_compat.list_result_shapes(hlo)
+    for (name, tensor), shape in zip(traced.outputs.tensors.items(), shapes, strict=False):
+        known = tuple(size for size in shape if size is not None)
+        if len(known) != len(shape):
+            raise _dynamic_result_error(name, tensor)
+        described.append(TensorSignature(name=name, shape=known, dtype=tensor.dtype.name))
+    return tuple(described)
 
 
 def _describe_state(device_graph: DeviceGraph) -> tuple[StateSignature, ...]:
@@ -132,6 +142,15 @@ def _dynamic_result_error(name: str, tensor: tf.Tensor) -> ValueError:
         f"{describe_line(tensor.op.traceback)}, gives `{name}` a shape that depends on data, "
         "which a TPU program cannot return. Return a tensor of static shape (for instance a mask "
         "instead of the selected rows) and select on the host, in host_call or metric_fn."
+    )
+
+
+def _conversion_error(error: Exception) -> ValueError:
+    return ValueError(
+        "The model's tensors whose size depends on data (tf.boolean_mask, tf.where with one "
+        "argument, tf.unique, tf.math.segment_sum) are used in a way that cannot be lowered to a "
+        "TPU program. Multiply by a mask instead of selecting, or select in input_fn or "
+        f"metric_fn. The converter says: {str(error)[:500]}"
     )
 
 

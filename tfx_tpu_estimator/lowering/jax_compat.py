@@ -28,6 +28,18 @@ def import_jax() -> Any:
     return jax
 
 
+def list_result_shapes(hlo: bytes) -> list[tuple[int | None, ...]]:
+    """Returns the shape of each result of a serialized HLO module; None where it is dynamic."""
+    from jax.lib import xla_client
+
+    result = xla_client.XlaComputation(hlo).program_shape().result_shape()
+    shapes = result.tuple_shapes() if result.is_tuple() else [result]
+    return [
+        tuple(None if s.is_dynamic_dimension(i) else n for i, n in enumerate(s.dimensions()))
+        for s in shapes
+    ]
+
+
 def hlo_to_stablehlo(hlo: bytes) -> bytes:
     """Converts a serialized HLO module to MLIR bytecode of StableHLO."""
     import jax.extend.mlir as extend_mlir

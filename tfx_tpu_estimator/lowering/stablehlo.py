@@ -10,15 +10,14 @@ from tfx_tpu_estimator.lowering import jax_compat
 _COLLECTIVES = ("all_reduce", "all_gather", "all_to_all", "collective_permute", "reduce_scatter")
 
 
-def convert_module(hlo: bytes) -> tuple[bytes, list[tuple[tuple[int | None, ...], str]]]:
+def convert_module(hlo: bytes) -> bytes:
     """Converts a serialized HLO module.
 
     Args:
       hlo: The module; its sums over replicas are of mode CrossReplica.
 
     Returns:
-      The StableHLO module as MLIR bytecode, and for each result of `main` its shape (None where it
-      depends on data) and element type.
+      The StableHLO module as MLIR bytecode.
     """
     jax_compat.import_jax()
     from jax.extend.mlir import ir
@@ -31,7 +30,7 @@ def convert_module(hlo: bytes) -> tuple[bytes, list[tuple[tuple[int | None, ...]
         # Equal models give equal bytes, whatever was traced before them.
         module.operation.attributes["sym_name"] = ir.StringAttr.get("program")
         jax_compat.strip_locations(module)
-        return jax_compat.module_to_bytecode(module), _describe_results(module)
+        return jax_compat.module_to_bytecode(module)
 
 
 def find_main(module: Any) -> Any:
@@ -69,29 +68,3 @@ def _channel_setter() -> Callable[[Any], None]:
             )
 
     return visit
-
-
-def list_result_types(module: Any) -> list[Any]:
-    """Returns the MLIR types of what `main` returns, out of the tuple if it returns one."""
-    from jax.extend.mlir import ir
-
-    function_type = ir.FunctionType(find_main(module).attributes["function_type"].value)
-    results = list(function_type.results)
-    if len(results) == 1 and str(results[0]).startswith("tuple<"):
-        packed = ir.TupleType(results[0])
-        return [packed.get_type(i) for i in range(packed.num_types)]
-    return results
-
-
-def _describe_results(module: Any) -> list[tuple[tuple[int | None, ...], str]]:
-    from jax.extend.mlir import ir
-
-    described = []
-    for result in list_result_types(module):
-        ranked = ir.RankedTensorType(result)
-        # A bounded dynamic size is written in the type's encoding.
-        shape = tuple(
-            None if ranked.is_dynamic_dim(i) else ranked.get_dim_size(i) for i in range(ranked.rank)
-        )
-        described.append((shape, str(ranked.element_type)))
-    return described

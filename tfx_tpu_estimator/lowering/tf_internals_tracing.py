@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.ops import gen_xla_ops as _gen_xla_ops
 from tensorflow.core.framework import attr_value_pb2 as _attr_value_pb2
 from tensorflow.python.eager import context as _context
 from tensorflow.python.framework import kernels as _kernels
 from tensorflow.python.framework import op_def_library as _op_def_library
 from tensorflow.python.ops import control_flow_ops as _control_flow_ops
+from tensorflow.python.ops import embedding_ops as _embedding_ops
 from tensorflow.python.tpu import tpu_function as _tpu_function
 from tensorflow.python.training import optimizer as _optimizer
 
@@ -25,8 +27,9 @@ _local = threading.local()
 _patch_lock = threading.Lock()
 _patched = False
 
-# Builds what stands for an op: gets the op's type, its name and its arguments by keyword.
-OpHandler = Callable[[str, str, dict[str, Any]], tf.Tensor]
+# Builds what stands for an op: gets the op's type, its name and its arguments by keyword. None
+# leaves the op as it is.
+OpHandler = Callable[[str, str, dict[str, Any]], tf.Tensor | None]
 
 
 class _Replaced:
@@ -64,9 +67,10 @@ def _install_hooks() -> None:
         @functools.wraps(build)
         def build_or_replace(op_type_name, name=None, **keywords):
             handler = getattr(_local, "handlers", {}).get(op_type_name)
-            if handler is None:
+            made = handler and handler(op_type_name, name or op_type_name, keywords)
+            if made is None:
                 return build(op_type_name, name, **keywords)
-            outputs = [handler(op_type_name, name or op_type_name, keywords)]
+            outputs = [made]
             return op_type_name, None, _Replaced(op_type_name, keywords, outputs), outputs
 
         @functools.wraps(update)
@@ -75,19 +79,29 @@ def _install_hooks() -> None:
                 g = tf.convert_to_tensor(g)
             return update(self, optimizer, g)
 
+        lookup = _embedding_ops._embedding_lookup_and_transform
+
+        @functools.wraps(lookup)
+        def look_up_in_one(params, ids, partition_strategy="mod", **keywords):
+            join = getattr(_local, "join_tables", None)
+            if join is not None:
+                params, ids = join(params, ids, partition_strategy)
+            return lookup(params, ids, partition_strategy=partition_strategy, **keywords)
+
+        _embedding_ops._embedding_lookup_and_transform = look_up_in_one
         _op_def_library._apply_op_helper = build_or_replace
         processor.update_op = update_densely
         _patched = True
 
 
 @contextlib.contextmanager
-def _local_value(name: str, value: Any) -> Iterator[None]:
-    before = getattr(_local, name, None)
+def _local_value(name: str, value: Any, default: Any = None) -> Iterator[None]:
+    before = getattr(_local, name, default)
     setattr(_local, name, value)
     try:
         yield
     finally:
-        setattr(_local, name, before if before is not None else type(value)())
+        setattr(_local, name, before)
 
 
 @contextlib.contextmanager
@@ -98,14 +112,14 @@ def replace_ops(handlers: Mapping[str, OpHandler]) -> Iterator[None]:
     those that library code makes. Affects the current thread only; blocks do not nest.
     """
     _install_hooks()
-    with _local_value("handlers", dict(handlers)):
+    with _local_value("handlers", dict(handlers), {}):
         yield
 
 
 @contextlib.contextmanager
 def ops_not_replaced() -> Iterator[None]:
     """Suspends `replace_ops` inside the block."""
-    with _local_value("handlers", {}):
+    with _local_value("handlers", {}, {}):
         yield
 
 
@@ -118,6 +132,21 @@ def dense_updates() -> Iterator[None]:
     """
     _install_hooks()
     with _local_value("dense_updates", True):
+        yield
+
+
+@contextlib.contextmanager
+def joined_tables(join: Callable[[Any, Any, str], tuple[Any, Any]]) -> Iterator[None]:
+    """Makes embedding lookups look in one table.
+
+    A lookup in a partitioned one sorts ids into parts of dynamic sizes, which XLA cannot stitch
+    together again; all public lookups go through one private function.
+
+    Args:
+      join: Gets a lookup's tables, ids and partition strategy; returns a table and ids in it.
+    """
+    _install_hooks()
+    with _local_value("join_tables", join):
         yield
 
 
@@ -140,6 +169,13 @@ def marked_identity(
     marks = {attribute: _attr_value_pb2.AttrValue(s=value)}
     with graph._attr_scope(marks), graph.gradient_override_map({"Identity": gradient}):
         return tf.identity(x, name=name)
+
+
+@tf.custom_gradient
+def optimization_barrier(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Passes `x` on as a value that no compiler looks into; only in programs of a device."""
+    (y,) = _gen_xla_ops.xla_optimization_barrier([x])
+    return y, lambda gradient: gradient
 
 
 class _DeviceContext(_control_flow_ops.XLAControlFlowContext):

@@ -20,14 +20,17 @@ from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn
 from tfx_tpu_estimator.lowering.outputs import HostFunction, Outputs, collect_outputs
 from tfx_tpu_estimator.lowering.random_ops import RandomStreams
+from tfx_tpu_estimator.lowering.static_forms import join_tables, static_form_handlers
 from tfx_tpu_estimator.lowering.tf_internals_tracing import (
     dense_updates,
     device_computation,
+    joined_tables,
     ops_not_replaced,
     replace_ops,
 )
 from tfx_tpu_estimator.lowering.trace_validation import (
     forbid_captures,
+    validate_initial_value,
     validate_input_specs,
     validate_spec,
     validate_wrapped_optimizer,
@@ -176,18 +179,32 @@ def _device_scopes(
     def initialise_on_host(next_creator, **kwargs):
         # Initial values are drawn by a session, once for all replicas.
         with ops_not_replaced():
-            return next_creator(**kwargs)
+            return next_creator(**_lift_initial_value(kwargs))
 
     collectives = Collectives(num_replicas, position[1])
-    handlers = {**streams.handlers(), **collectives.handlers()}
+    handlers = {**streams.handlers(), **collectives.handlers(), **static_form_handlers()}
     with (
         _control_flow_v2(),
         device_computation(num_replicas) as device_ops,
         replace_ops(handlers),
         dense_updates(),
+        joined_tables(join_tables),
         tf.variable_creator_scope(initialise_on_host),
     ):
         yield device_ops
+
+
+def _lift_initial_value(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Takes an initial value that is a tensor out of the device computation.
+
+    TensorFlow refuses one from within it. It is computed by a session all the same.
+    """
+    value = arguments.get("initial_value")
+    if not isinstance(value, tf.Tensor) or not hasattr(value, "op"):
+        return arguments
+    validate_initial_value(value, arguments.get("name"))
+    with tf.init_scope():
+        return {**arguments, "initial_value": tf.identity(value, name="initial_value")}
 
 
 @contextlib.contextmanager

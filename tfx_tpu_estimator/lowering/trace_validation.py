@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.collectives import has_collectives
-from tfx_tpu_estimator.lowering.unsupported import describe_line
+from tfx_tpu_estimator.lowering.unsupported import describe_line, find_calling_line
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
 
@@ -78,6 +78,27 @@ def _validate_fields(spec: EstimatorSpec | TPUEstimatorSpec, mode: str) -> None:
         raise TypeError(f"train_op must be Operation or Tensor, given: {spec.train_op}")
     if mode == ModeKeys.PREDICT and spec.predictions is None:
         raise ValueError("Missing predictions.")
+
+
+def validate_initial_value(value: tf.Tensor, name: str | None) -> None:
+    """Checks that a variable's initial value can be computed before there is a batch.
+
+    Raises:
+      ValueError: It depends on one.
+    """
+    seen: set[str] = set()
+    waiting = [value.op]
+    while waiting:
+        op = waiting.pop()
+        if op.type == "Placeholder":
+            raise ValueError(
+                f"The initial value of variable `{name or 'Variable'}`, made at "
+                f"{find_calling_line()}, depends on the batch (op `{op.name}`). Variables are "
+                "initialised before there is one: use an initializer, or assign in the train_op."
+            )
+        if op.name not in seen:
+            seen.add(op.name)
+            waiting.extend(tensor.op for tensor in op.inputs)
 
 
 def validate_wrapped_optimizer(graph: tf.Graph, mode: str, num_replicas: int) -> None:

@@ -152,15 +152,18 @@ def check_ops(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef, fed: set[str]) 
       ValueError: One cannot; names it, the line that made it, and the way out.
     """
     known = list_device_ops()
-    called = {function.signature.name for function in graph_def.library.function}
-    for node, owner in walk_nodes(graph, graph_def):
-        if node.name in fed and owner is graph:
-            continue
-        if node.op not in known and node.op not in called:
-            raise unsupported_op_error(node.op, node.name, find_line(owner, node.name))
-        if tf.string.as_datatype_enum in _types_of(node):
-            raise unsupported_op_error(f"{node.op} (string)", node.name,
-                                       find_line(owner, node.name)) from None  # fmt: skip
+    known |= {function.signature.name for function in graph_def.library.function}
+    strings = tf.string.as_datatype_enum
+    # An op that works on strings says more than the constant that it reads.
+    tests = (
+        ("", lambda node: node.op not in known),
+        (" (string)", lambda node: strings in _types_of(node)),
+    )
+    for suffix, is_impossible in tests:
+        for node, owner in walk_nodes(graph, graph_def):
+            if is_impossible(node) and not (node.name in fed and owner is graph):
+                line = find_line(owner, node.name)
+                raise unsupported_op_error(node.op + suffix, node.name, line)
 
 
 def _types_of(node: Any) -> set[int]:
