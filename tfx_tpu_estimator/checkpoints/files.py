@@ -1,0 +1,99 @@
+"""The files of a checkpoint: moving, copying and deleting them in a safe order."""
+
+from __future__ import annotations
+
+import os
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.checkpoints.bundle_index import data_path, index_path
+
+
+def payload_path(prefix: str) -> str:
+    """Returns the path of the payload written with checkpoint `prefix`."""
+    return prefix + ".input.json"
+
+
+def read_payload(prefix: str) -> bytes | None:
+    """Returns the payload written with checkpoint `prefix`, or None where there is none.
+
+    Args:
+      prefix: Path of the checkpoint without `.index`.
+    """
+    path = payload_path(prefix)
+    return _read_bytes(path) if tf.io.gfile.exists(path) else None
+
+
+def list_data_files(prefix: str) -> list[str]:
+    """Returns the data files of checkpoint `prefix`, sorted."""
+    directory, name = os.path.split(prefix)
+    if not tf.io.gfile.isdir(directory or "."):
+        return []
+    found = tf.io.gfile.listdir(directory or ".")
+    return sorted(os.path.join(directory, f) for f in found if f.startswith(f"{name}.data-"))
+
+
+def is_replaced_by_other(prefix: str, new: str) -> bool:
+    """Whether there is a checkpoint `prefix` that differs from the one at `new`.
+
+    Equal indexes hold equal checksums, so that their data is the same.
+    """
+    path = index_path(prefix)
+    return tf.io.gfile.exists(path) and _read_bytes(path) != _read_bytes(index_path(new))
+
+
+def move_checkpoint(source: str, target: str) -> None:
+    """Renames a checkpoint that has one data file, the index last."""
+    data = data_path(target, 0, 1)
+    if tf.io.gfile.exists(payload_path(source)):
+        tf.io.gfile.rename(payload_path(source), payload_path(target), overwrite=True)
+    else:
+        _remove(payload_path(target))
+    tf.io.gfile.rename(data_path(source, 0, 1), data, overwrite=True)
+    tf.io.gfile.rename(index_path(source), index_path(target), overwrite=True)
+    for stale in list_data_files(target):
+        if stale != data:
+            _remove(stale)
+
+
+def copy_checkpoint(source: str, target: str) -> None:
+    """Copies all files of a checkpoint, the index last."""
+    copied = [*list_data_files(source), payload_path(source), index_path(source)]
+    for path in copied:
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.copy(path, target + path.removeprefix(source), overwrite=True)
+
+
+def delete_checkpoint(prefix: str) -> None:
+    """Deletes all files of a checkpoint, the index first: what is left of it is none."""
+    _remove(index_path(prefix))
+    for path in [*list_data_files(prefix), prefix + ".meta", payload_path(prefix)]:
+        _remove(path)
+
+
+def write_bytes(path: str, content: bytes) -> None:
+    """Writes a small file."""
+    with tf.io.gfile.GFile(path, "wb") as f:
+        f.write(content)
+
+
+def remove_directory(path: str) -> None:
+    """Removes a directory with all it holds, if there is one."""
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.rmtree(path)
+
+
+def first_line(error: BaseException) -> str:
+    """Returns what `error` says, without stack traces and the final full stop."""
+    text = str(getattr(error, "message", "") or error).strip() or type(error).__name__
+    return text.splitlines()[0].rstrip(".")
+
+
+def _read_bytes(path: str) -> bytes:
+    with tf.io.gfile.GFile(path, "rb") as f:
+        return f.read()
+
+
+def _remove(path: str) -> None:
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
