@@ -1,0 +1,40 @@
+"""Runs a pipeline for a person at a terminal: a summary at the end, or why it failed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from . import summary
+from .config import PipelineConfig
+from .failure import describe_failure
+from .local_dag import run_local
+from .pipeline import create_pipeline
+from .report import read_latest_run
+
+# Not one of the loggers whose records reach the terminal: tracebacks belong into the log file.
+_file_logger = logging.getLogger("pipelines.presentation")
+
+
+def run_and_present(config: PipelineConfig, log_file: str) -> int:
+    """Runs a pipeline on this machine and prints what came of it.
+
+    Args:
+      config: The pipeline.
+      log_file: Where `console.send_logs_to` sends log records, for the message of a failure.
+
+    Returns:
+      The exit code: 0, or 1 after a failure, whose traceback is in the log file.
+    """
+    started = time.monotonic()
+    try:
+        run_local(create_pipeline(config))
+        report = read_latest_run(config.metadata_path, config.name)
+    except Exception as error:
+        _file_logger.error("The pipeline failed.", exc_info=error)
+        reason = describe_failure(error, config.module_file)
+        print(f"\nThe pipeline failed: {reason}\nSee {log_file}", file=sys.stderr)
+        return 1
+    print(summary.describe(report, config, seconds=time.monotonic() - started))
+    return 0

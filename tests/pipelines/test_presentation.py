@@ -1,0 +1,37 @@
+import pytest
+from helpers.pipeline_runs import make_config
+
+from tfx_tpu_estimator.pipelines.failure import describe_failure
+from tfx_tpu_estimator.pipelines.presentation import run_and_present
+
+
+def test_a_fault_of_the_model_fn_is_told_with_its_line(tmp_path, capsys):
+    config = make_config(tmp_path)
+    module = tmp_path / "user_module.py"
+    module.write_text(module.read_text().replace('features["x"]', 'features["z"]'))
+    assert run_and_present(config, "the.log") == 1
+    error = capsys.readouterr().err
+    line = 1 + next(i for i, t in enumerate(module.read_text().splitlines()) if '"z"' in t)
+    assert "The pipeline failed: KeyError: 'z'" in error
+    assert f'user_module.py, line {line}: logits = tf.layers.dense(features["z"]' in error
+    assert "See the.log" in error
+    assert "Traceback" not in error
+
+
+def test_success_ends_with_the_summary(tmp_path, capsys):
+    assert run_and_present(make_config(tmp_path), "the.log") == 0
+    shown = capsys.readouterr().out
+    assert "Pipeline 'small' finished" in shown
+    assert "Blessed: yes" in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (ValueError("`steps` must be > 0."), "`steps` must be > 0."),
+        (KeyError("x"), "KeyError: 'x'"),
+        (RuntimeError(), "RuntimeError: no message"),
+    ],
+)
+def test_the_type_is_told_where_the_message_alone_says_little(error, text):
+    assert describe_failure(error, "/m/module.py") == text
