@@ -58,7 +58,8 @@ def _primitive() -> Any:
     primitive = core.Primitive("tensorflow_program")
     primitive.multiple_results = True
     primitive.def_abstract_eval(_describe_results)
-    mlir.register_lowering(primitive, _lower)
+    rule: Any = _lower  # jax's type for it leaves no room for parameters
+    mlir.register_lowering(primitive, rule)
     return primitive
 
 

@@ -39,6 +39,10 @@ def _all_reduce(x: Any, groups: Sequence[Sequence[int]], name: str) -> tf.Tensor
     return marked_identity(x, attribute=_MARK, value=value, gradient=_GRADIENT, name=name)
 
 
+def _as_array(value: Any) -> np.ndarray:
+    return np.asarray(tf.get_static_value(value) if tf.is_tensor(value) else value)
+
+
 class Collectives:
     """Makes the ops between the replicas of one traced model.
 
@@ -70,9 +74,7 @@ class Collectives:
 
     def _read_groups(self, arguments: dict[str, Any]) -> list[list[int]]:
         """Returns group_assignment, checked, as lists of replica ids."""
-        groups = np.asarray(tf.get_static_value(arguments["group_assignment"])
-                            if tf.is_tensor(arguments["group_assignment"])
-                            else arguments["group_assignment"])  # fmt: skip
+        groups = _as_array(arguments["group_assignment"])
         if groups.ndim != 2 or sorted(groups.ravel()) != list(range(self._num_replicas)):
             raise ValueError(
                 f"`group_assignment` must be a constant [groups, replicas per group] that holds "
@@ -83,7 +85,7 @@ class Collectives:
     def _gather_replicas(self, x: tf.Tensor) -> tf.Tensor:
         """Returns every replica's `x`, stacked: [replicas, ...]."""
         # A sum in which each replica fills its own row: XLA has no gather that TensorFlow lowers.
-        own = tf.range(self._num_replicas, dtype=tf.int64) == self._replica_id
+        own = tf.equal(tf.range(self._num_replicas, dtype=tf.int64), self._replica_id)
         own = tf.reshape(own, [self._num_replicas] + [1] * x.shape.rank)
         rows = tf.where(own, x[None], tf.zeros_like(x)[None])
         return _all_reduce(rows, [list(range(self._num_replicas))], "GatherReplicas")
@@ -112,8 +114,7 @@ class Collectives:
     def _collective_permute(self, op_type: str, name: str, arguments: dict[str, Any]) -> tf.Tensor:
         """Gives each replica the `input` of its source, and zeros to one without a source."""
         del op_type
-        pairs = arguments["source_target_pairs"]
-        pairs = np.asarray(tf.get_static_value(pairs) if tf.is_tensor(pairs) else pairs)
+        pairs = _as_array(arguments["source_target_pairs"])
         source = np.full([self._num_replicas], -1, np.int32)
         source[pairs[:, 1]] = pairs[:, 0]
         with tf.compat.v1.name_scope(name):
@@ -150,11 +151,11 @@ def rewrite_collectives(graph_def: tf.compat.v1.GraphDef) -> None:
             # Nodes of a function name their inputs' output arguments as well.
             source = f"{groups.name}:output:0" if in_function else groups.name
             inputs = [node.input[0], source, *node.input[1:]]
-            _become_all_reduce(node, inputs, in_function)
+            _become_all_reduce(node, inputs)
 
 
-def _become_all_reduce(node: Any, inputs: list[str], in_function: bool) -> None:
-    del in_function  # Identity and XlaAllReduce both call their only output `output`
+def _become_all_reduce(node: Any, inputs: list[str]) -> None:
+    # Readers need no change: Identity and XlaAllReduce both call their only output `output`.
     dtype = node.attr["T"].type
     node.op = "XlaAllReduce"
     del node.input[:]

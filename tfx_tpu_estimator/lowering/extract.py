@@ -20,7 +20,9 @@ from tfx_tpu_estimator.lowering.trace import TracedModel
 from tfx_tpu_estimator.lowering.unsupported import check_ops
 
 # Of all ops on a variable's handle only these leave it as it is.
-_READS = re.compile(r"^(ReadVariableOp|ResourceGather|ResourceGatherNd|VarIsInitializedOp|VariableShape|Identity)$")  # fmt: skip  # noqa: E501
+_READS = re.compile(
+    r"^(ReadVariableOp|ResourceGather|ResourceGatherNd|VarIsInitializedOp|VariableShape|Identity)$"
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

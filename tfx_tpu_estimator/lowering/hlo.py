@@ -48,9 +48,14 @@ def lower_model(traced: TracedModel) -> Program:
     )
 
 
+def _static_shape(shape: tf.TensorShape) -> tuple[int, ...]:
+    """Returns the sizes of a shape that was checked to be static."""
+    return tuple(int(size) for size in shape.as_list() if size is not None)
+
+
 def _describe_inputs(traced: TracedModel) -> tuple[TensorSignature, ...]:
     return tuple(
-        TensorSignature(name=name, shape=tuple(t.shape.as_list()), dtype=t.dtype.name)
+        TensorSignature(name=name, shape=_static_shape(t.shape), dtype=t.dtype.name)
         for name, t in zip(traced.input_names, traced.inputs, strict=True)
     )
 
@@ -71,7 +76,7 @@ def _describe_state(device_graph: DeviceGraph) -> tuple[StateSignature, ...]:
     return tuple(
         StateSignature(
             name=v.op.name,
-            shape=tuple(v.shape.as_list()),
+            shape=_static_shape(v.shape),
             dtype=v.dtype.base_dtype.name,
             updated=updated,
         )

@@ -86,7 +86,7 @@ def shard_map(function: Callable, mesh: Any, in_specs: Any, out_specs: Any) -> C
     except ImportError:
         from jax.experimental.shard_map import shard_map as mapped
     named = inspect.signature(mapped).parameters
-    check = {"check_vma": False} if "check_vma" in named else {"check_rep": False}
+    check: dict[str, Any] = {"check_vma": False} if "check_vma" in named else {"check_rep": False}
     return mapped(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **check)
 
 

@@ -174,8 +174,8 @@ def marked_identity(
 @tf.custom_gradient
 def optimization_barrier(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Passes `x` on as a value that no compiler looks into; only in programs of a device."""
-    (y,) = _gen_xla_ops.xla_optimization_barrier([x])
-    return y, lambda gradient: gradient
+    outputs: Any = _gen_xla_ops.xla_optimization_barrier([x])
+    return outputs[0], lambda gradient: gradient
 
 
 class _DeviceContext(_control_flow_ops.XLAControlFlowContext):
@@ -186,7 +186,8 @@ class _DeviceContext(_control_flow_ops.XLAControlFlowContext):
         self._name = "tpu_computation"
         self.ops: set[str] = set()
 
-    def AddOp(self, op):  # the name TensorFlow calls
+    # TensorFlow's own names, of which the base class does not say what they get.
+    def AddOp(self, op):  # pyright: ignore[reportIncompatibleMethodOverride]
         self.ops.add(op.name)
 
     def AddInnerOp(self, op):
