@@ -65,6 +65,17 @@ def test_gradient_of_a_sum_is_a_sum():
     np.testing.assert_allclose(gradient, np.full([4, 2, 4], 0.0 + 1 + 2 + 3), rtol=1e-6)
 
 
+def test_gradient_of_a_sum_by_a_tape():
+    def build(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf1.tpu.cross_replica_sum(x) * replica_id(tf.float32))
+        return [tape.gradient(loss, x)]
+
+    (gradient,) = predict(build)
+    np.testing.assert_allclose(gradient, np.full([4, 2, 4], 6.0), rtol=1e-6)
+
+
 def test_sum_inside_a_loop_and_a_branch():
     def build(x):
         def body(i, total):

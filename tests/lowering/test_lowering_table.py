@@ -469,3 +469,17 @@ def test_a_shape_argument_that_depends_on_data():
     with pytest.raises(ValueError, match=message) as raised:
         run_on_device(build, [M])
     assert "compile-time constant" in str(raised.value)
+
+
+def test_an_op_inside_a_loop_that_cannot_be_lowered():
+    def build(x):
+        def body(i, total):
+            return i + 1, total + tf.reduce_sum(tf.zeros([tf.cast(x[0, 0], tf.int32)]))
+
+        loop = tf1.while_loop(lambda i, total: i < 3, body, [0, 0.0], maximum_iterations=3)
+        return [loop[1]]
+
+    with pytest.raises(
+        ValueError, match=r"test_lowering_table.py:\d+, cannot be lowered"
+    ):
+        run_on_device(build, [M])

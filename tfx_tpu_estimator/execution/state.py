@@ -97,6 +97,25 @@ def _first_replica(value: Any) -> Any:
     return value.addressable_data(0) if hasattr(value, "addressable_data") else value
 
 
+def read_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Copies outputs to the host; waits for them.
+
+    Args:
+      outputs: What `Executable.run` returned.
+
+    Returns:
+      Arrays [K, replicas, ...] by name, of this process's replicas in order.
+    """
+    return {name: _read_local(value) for name, value in outputs.items()}
+
+
+def _read_local(value: Any) -> np.ndarray:
+    if value.is_fully_addressable:
+        return np.asarray(value)
+    shards = sorted(value.addressable_shards, key=lambda shard: shard.index[1].start or 0)
+    return np.concatenate([np.asarray(shard.data) for shard in shards], axis=1)
+
+
 def place_batches(
     program: Program, mesh: Any, batches: Sequence[Any], *, broadcast: bool = False
 ) -> list[Any]:

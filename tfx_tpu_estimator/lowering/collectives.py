@@ -17,15 +17,8 @@ import tensorflow as tf
 from tfx_tpu_estimator.lowering.tf_internals_tracing import OpHandler, marked_identity
 
 _MARK = "_tfx_tpu_all_reduce"
-_GRADIENT = "TfxTpuAllReduce"
 # What XlaAllReduce takes.
 _SUMMED = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.uint32)
-
-
-@tf.RegisterGradient(_GRADIENT)
-def _all_reduce_gradient(op: tf.Operation, gradient: tf.Tensor) -> tf.Tensor:
-    # Each replica's output has part in every replica's sum, so gradients are summed as well.
-    return _all_reduce(gradient, json.loads(op.get_attr(_MARK)), "CrossReplicaSumGradient")
 
 
 def _all_reduce(x: Any, groups: Sequence[Sequence[int]], name: str) -> tf.Tensor:
@@ -36,7 +29,16 @@ def _all_reduce(x: Any, groups: Sequence[Sequence[int]], name: str) -> tf.Tensor
             f"{', '.join(t.name for t in _SUMMED)}. Cast it first."
         )
     value = json.dumps(groups).encode()
-    return marked_identity(x, attribute=_MARK, value=value, gradient=_GRADIENT, name=name)
+
+    def reduce(part: tf.Tensor) -> tf.Tensor:
+        return marked_identity(part, attribute=_MARK, value=value, name=name)
+
+    @tf.custom_gradient
+    def reduce_both_ways(part: tf.Tensor) -> Any:
+        # Each replica's part is in every replica's sum, so that gradients are summed as well.
+        return reduce(part), reduce
+
+    return reduce_both_ways(x)
 
 
 def _as_array(value: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSi
 from tfx_tpu_estimator.lowering.stablehlo import convert_module
 from tfx_tpu_estimator.lowering.tf_internals_tracing import eager_mode
 from tfx_tpu_estimator.lowering.trace import TracedModel
-from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op
+from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op, walk_nodes
 
 
 def lower_model(traced: TracedModel) -> Program:
@@ -163,8 +163,9 @@ def _lowering_error(graph: tf.Graph, error: Exception) -> ValueError:
     """Says which op TensorFlow could not lower, and who made it."""
     text = str(error)
     names = re.findall(r"{{(?:function_node [^}]*|node ([^}]+))}}|\[\[([^\]{}]+)\]\]", text)
-    for name in (part for match in names for part in match if part):
-        op = find_op(graph, name)
+    wanted = {part for match in names for part in match if part}
+    for node, owner in walk_nodes(graph, graph.as_graph_def()):
+        op = find_op(owner, node.name) if node.name in wanted and owner is not None else None
         if op is not None:
             return ValueError(
                 f"Op `{op.name}` of type {op.type}, made at {describe_line(op.traceback)}, cannot "

@@ -20,7 +20,7 @@ from tfx_tpu_estimator.lowering.unsupported import find_line, list_functions, wa
 _logger = logging.getLogger(__name__)
 _HOST_ONLY = re.compile(r"Summary|^PrintV2$|^Print$|^Assert$")
 # Ops with an effect that the program must keep.
-_EFFECT = re.compile(r"^Assign|^Resource(?!Gather)|^XlaAllReduce$")
+_EFFECT = re.compile(r"^Assign|^Resource(?!Gather)")
 
 
 def is_host_only(op_type: str) -> bool:

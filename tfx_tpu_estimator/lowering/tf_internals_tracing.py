@@ -36,20 +36,20 @@ class _Replaced:
     """Stands for the op that a handler replaced.
 
     TensorFlow's generated wrappers look at the op they made only while a GradientTape records;
-    then they need its type, inputs and attributes.
+    without inputs they record nothing, and what the handler built has been recorded already.
     """
 
-    def __init__(self, op_type: str, arguments: Mapping[str, Any], outputs: list[tf.Tensor]):
-        self.type = op_type
-        self.inputs = tuple(v for v in arguments.values() if tf.is_tensor(v))
-        self.outputs = outputs
+    inputs = ()
+
+    def __init__(self, arguments: Mapping[str, Any], dtype: tf.DType):
         self._arguments = arguments
+        self._dtype = dtype
 
     def get_attr(self, name: str) -> Any:
         return self._arguments.get(name, 0)
 
     def _get_attr_type(self, name: str) -> Any:
-        return self._arguments.get(name) or self.outputs[0].dtype.as_datatype_enum
+        return self._arguments.get(name) or self._dtype.as_datatype_enum
 
     _get_attr_int = _get_attr_bool = get_attr
 
@@ -70,8 +70,7 @@ def _install_hooks() -> None:
             made = handler and handler(op_type_name, name or op_type_name, keywords)
             if made is None:
                 return build(op_type_name, name, **keywords)
-            outputs = [made]
-            return op_type_name, None, _Replaced(op_type_name, keywords, outputs), outputs
+            return op_type_name, None, _Replaced(keywords, made.dtype), [made]
 
         @functools.wraps(update)
         def update_densely(self, optimizer, g):
@@ -150,24 +149,20 @@ def joined_tables(join: Callable[[Any, Any, str], tuple[Any, Any]]) -> Iterator[
         yield
 
 
-def marked_identity(
-    x: tf.Tensor, *, attribute: str, value: bytes, gradient: str, name: str
-) -> tf.Tensor:
-    """Builds an Identity with an attribute of its own and a registered gradient.
+def marked_identity(x: tf.Tensor, *, attribute: str, value: bytes, name: str) -> tf.Tensor:
+    """Builds an Identity with an attribute of its own.
 
     Args:
       x: What it passes on.
       attribute: Name of the attribute; begins with an underscore, or TensorFlow refuses it.
       value: Its value.
-      gradient: The name under which the gradient function is registered.
       name: Name of the op.
 
     Returns:
       `x` as a session sees it.
     """
-    graph = tf.compat.v1.get_default_graph()
     marks = {attribute: _attr_value_pb2.AttrValue(s=value)}
-    with graph._attr_scope(marks), graph.gradient_override_map({"Identity": gradient}):
+    with tf.compat.v1.get_default_graph()._attr_scope(marks):
         return tf.identity(x, name=name)
 
 
