@@ -11,6 +11,7 @@ from helpers.models import (
     eval_input_fn,
     linear_model_fn,
     make_estimator,
+    receiver_fn,
     train_input_fn,
 )
 from test_estimator_train import CountingHook, read_scalars
@@ -127,8 +128,28 @@ def test_model_that_does_not_fit_the_checkpoint(trained):
         return linear_model_fn(features, labels, mode, params)
 
     other = make_estimator(trained.model_dir, wider)
-    with pytest.raises((tf.errors.InvalidArgumentError, tf.errors.NotFoundError), match="extra"):
+    message = "does not fit the model_fn in mode '{}': `extra` is not in the checkpoint"
+    for error in (ValueError, tf.errors.InvalidArgumentError):
+        with pytest.raises(error, match=message.format("eval")):
+            other.evaluate(eval_input_fn)
+    with pytest.raises(ValueError, match=message.format("infer")):
+        next(other.predict(eval_input_fn))
+    with pytest.raises(ValueError, match=message.format("infer")):
+        other.export_saved_model(str(trained.model_dir) + "/export", receiver_fn)
+    with pytest.raises(ValueError, match=message.format("train")):
+        other.train(train_input_fn, steps=1)
+
+
+def test_shapes_that_do_not_fit_the_checkpoint(trained):
+    def narrower(features, labels, mode, params):
+        return linear_model_fn({"x": features["x"][:, :3]}, labels, mode, params)
+
+    other = make_estimator(trained.model_dir, narrower, params={"width": 3})
+    shapes = r"`kernel` has shape \[4, 1\] in the checkpoint and \[3, 1\] in the model"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=shapes):
         other.evaluate(eval_input_fn)
+    with pytest.raises(ValueError, match=rf"{shapes}; `kernel/Momentum` has shape"):
+        other.train(train_input_fn, steps=1)
 
 
 @pytest.mark.parametrize("error", [tf.errors.AbortedError, tf.errors.UnavailableError])

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import layout, saving
+from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start, resolve_warm_start
 from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
@@ -158,7 +159,7 @@ class TPUEstimator:
         max_steps: int | None = None,
         saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] | None = None,
     ) -> TPUEstimator:
-        """Trains the model, from the latest checkpoint of `model_dir` if there is one.
+        """Trains the model, from the latest whole checkpoint of `model_dir` if there is one.
 
         Args:
           input_fn: `input_fn(params)` returning a tf.data.Dataset of (features, labels), or the
@@ -174,7 +175,8 @@ class TPUEstimator:
 
         Raises:
           ValueError: `steps` and `max_steps` are both given or not positive; the input is empty;
-            listeners are given and nothing saves checkpoints.
+            listeners are given and nothing saves checkpoints; the checkpoint does not fit the
+            model_fn, or all of `model_dir` are corrupt.
           TypeError: A hook or listener is of the wrong type.
           NanLossError: The loss became NaN.
         """
@@ -182,17 +184,18 @@ class TPUEstimator:
         hooks = run_arguments.validate_hooks(hooks)
         listeners = run_arguments.validate_saving_listeners(saving_listeners)
         run_arguments.validate_training_task(self._config)
-        start = self._saved_step()
+        checkpoint = self.latest_checkpoint()
+        start = layout.read_global_step(checkpoint) if checkpoint else 0
         if max_steps is not None and start >= max_steps:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
         batch_size = self._batch_sizes[ModeKeys.TRAIN]
         with build_host_graph(self._model(), input_fn, ModeKeys.TRAIN, batch_size) as built:
-            if self._warm_start and self.latest_checkpoint() is None:
+            if self._warm_start and checkpoint is None:
                 apply_warm_start(self._warm_start)
             with Progress("train", target) as progress:
-                self._run_training(built, hooks, listeners, target, progress)
+                self._run_training(built, hooks, listeners, checkpoint, target, progress)
         return self
 
     def evaluate(
@@ -216,7 +219,8 @@ class TPUEstimator:
           Metric values by name, with `loss` (mean over batches) and `global_step`.
 
         Raises:
-          ValueError: `steps` is not positive; there is no checkpoint; the input is empty.
+          ValueError: `steps` is not positive; there is no checkpoint, or it is corrupt, or does not
+            fit the model_fn; the input is empty.
         """
         run_arguments.validate_eval_steps(steps)
         hooks = run_arguments.validate_hooks(hooks)
@@ -231,6 +235,7 @@ class TPUEstimator:
                 hooks=hooks,
                 config=self._config,
                 checkpoint=checkpoint,
+                last_hooks=[create_fit_hook(built.spec, checkpoint)],
                 steps=steps,
                 on_step=progress.update,
             )
@@ -263,7 +268,8 @@ class TPUEstimator:
           A dict of arrays (an array, if `predictions` is a tensor) per example or per batch.
 
         Raises:
-          ValueError: There is no checkpoint; `predict_keys` does not fit the predictions; outputs
+          ValueError: There is no checkpoint, or it is corrupt, or does not fit the model_fn;
+            `predict_keys` does not fit the predictions; outputs
             differ in length while examples are wanted.
         """
         hooks = run_arguments.validate_hooks(hooks)
@@ -355,7 +361,13 @@ class TPUEstimator:
         return os.path.join(self.model_dir, "eval" if not name else f"eval_{name}")
 
     def latest_checkpoint(self) -> str | None:
-        """Returns the prefix of the latest checkpoint of `model_dir`, or None."""
+        """Returns the prefix of the latest whole checkpoint of `model_dir`, or None.
+
+        Where the latest is corrupt, the one before it is used, with a warning that names both.
+
+        Raises:
+          DataCorruptionError: There are checkpoints, and all are corrupt; a ValueError.
+        """
         return layout.find_latest(self.model_dir)
 
     def get_variable_names(self) -> list[str]:
@@ -380,15 +392,18 @@ class TPUEstimator:
     def _model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
 
-    def _saved_step(self) -> int:
-        checkpoint = self.latest_checkpoint()
-        return layout.read_global_step(checkpoint) if checkpoint else 0
-
     def _run_training(
-        self, built: HostGraph, hooks: list, listeners: list, target: int | None, progress: Progress
+        self,
+        built: HostGraph,
+        hooks: list,
+        listeners: list,
+        checkpoint: str | None,
+        target: int | None,
+        progress: Progress,
     ) -> None:
         config = self._config
         scaffold = saving.with_saver(built.scaffold, config)
+        saving.recover_kept(scaffold, self.model_dir)
         hooks = [*hooks, *spec_hooks(built.spec)]
         hooks += saving.create_saver_hooks(hooks, scaffold, config, self.model_dir, listeners)
         if target is not None:
@@ -401,6 +416,8 @@ class TPUEstimator:
                     scaffold=scaffold,
                 )
             )
+        if checkpoint is not None:
+            hooks.append(create_fit_hook(built.spec, checkpoint, scaffold))
         recorder = TrainingRecorder(
             tf.compat.v1.summary.FileWriterCache.get(self.model_dir),
             self._batch_sizes[ModeKeys.TRAIN],
@@ -417,7 +434,7 @@ class TPUEstimator:
                 hooks=hooks,
                 scaffold=scaffold,
                 config=config,
-                checkpoint_dir=self.model_dir,
+                checkpoint=checkpoint,
                 on_step=on_step,
             )
         finally:
@@ -431,7 +448,12 @@ class TPUEstimator:
         with build_host_graph(self._model(), input_fn, ModeKeys.PREDICT, batch_size) as built:
             predictions = select_predictions(built.spec.predictions, predict_keys)
         batches = run_prediction(
-            built, predictions, hooks=hooks, config=self._config, checkpoint=checkpoint
+            built,
+            predictions,
+            hooks=hooks,
+            config=self._config,
+            checkpoint=checkpoint,
+            last_hooks=[create_fit_hook(built.spec, checkpoint)],
         )
         for batch in batches:
             if yield_single_examples:

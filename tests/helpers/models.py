@@ -21,7 +21,9 @@ def metric_fn(labels, probabilities):
 
 def linear_model_fn(features, labels, mode, params):
     """Logistic regression with momentum, as a TPUEstimator user writes it."""
-    kernel = tf1.get_variable("kernel", [4, 1], initializer=tf1.zeros_initializer())
+    kernel = tf1.get_variable(
+        "kernel", [params.get("width", 4), 1], initializer=tf1.zeros_initializer()
+    )
     bias = tf1.get_variable("bias", [1], initializer=tf1.zeros_initializer())
     logits = tf.matmul(features["x"], kernel) + bias
     probabilities = tf.sigmoid(logits)

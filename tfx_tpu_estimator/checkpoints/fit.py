@@ -75,9 +75,7 @@ class FitHook(tf.compat.v1.train.SessionRunHook):
       what: The model in words, for the message.
     """
 
-    def __init__(
-        self, checkpoint: str, scaffold: tf.compat.v1.train.Scaffold | None, what: str
-    ) -> None:
+    def __init__(self, checkpoint: str, scaffold: tf.compat.v1.train.Scaffold | None, what: str):
         self._checkpoint = checkpoint
         self._scaffold = scaffold
         self._what = what
@@ -91,6 +89,19 @@ class FitHook(tf.compat.v1.train.SessionRunHook):
         saver.build()
         shapes = list_restored_shapes(saver, tf.compat.v1.get_default_graph())
         validate_fits(self._checkpoint, shapes, self._what)
+
+
+def create_fit_hook(
+    spec: Any, checkpoint: str, scaffold: tf.compat.v1.train.Scaffold | None = None
+) -> FitHook:
+    """Returns the hook for the model of an EstimatorSpec; it must be the last hook.
+
+    Args:
+      spec: What the model_fn returned, in its host form.
+      checkpoint: Prefix of the checkpoint that will be restored.
+      scaffold: The session's, where it is not the one of `spec`.
+    """
+    return FitHook(checkpoint, scaffold or spec.scaffold, f"the model_fn in mode {spec.mode!r}")
 
 
 def find_saver(scaffold: tf.compat.v1.train.Scaffold | None) -> Any:

@@ -8,17 +8,24 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.integrity import find_latest_whole, validate_whole
+
 
 def find_latest(model_dir: str) -> str | None:
-    """Returns the prefix of the latest checkpoint of `model_dir`, or None."""
-    return tf.train.latest_checkpoint(model_dir)
+    """Returns the prefix of the latest checkpoint of `model_dir` that is whole, or None.
+
+    Raises:
+      DataCorruptionError: There are checkpoints, and all are corrupt.
+    """
+    return find_latest_whole(model_dir)
 
 
 def resolve_checkpoint(model_dir: str, checkpoint_path: str | None) -> str:
-    """Returns the checkpoint to read: the one given, or the latest of `model_dir`.
+    """Returns the checkpoint to read: the one given, or the latest whole one of `model_dir`.
 
     Raises:
       ValueError: There is none.
+      DataCorruptionError: The one given is corrupt, or all of `model_dir` are.
     """
     if checkpoint_path:
         path = os.fspath(checkpoint_path)
@@ -27,6 +34,7 @@ def resolve_checkpoint(model_dir: str, checkpoint_path: str | None) -> str:
                 f"`checkpoint_path` {path!r} is not a checkpoint: {path}.index does not exist. "
                 "Give a checkpoint prefix such as <model_dir>/model.ckpt-1000."
             )
+        validate_whole(path, "checkpoint_path")
         return path
     latest = find_latest(model_dir)
     if latest is None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.fit import find_saver
+from tfx_tpu_estimator.checkpoints.state_file import list_kept
 from tfx_tpu_estimator.config.run_arguments import validate_listeners_have_saver
 from tfx_tpu_estimator.lowering.tf_internals import add_saving_listeners
 
@@ -26,6 +28,17 @@ def with_saver(scaffold: tf.compat.v1.train.Scaffold, config: Any) -> tf.compat.
         tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.SAVERS, saver)
         return tf.compat.v1.train.Scaffold(saver=saver, copy_from_scaffold=scaffold)
     return scaffold
+
+
+def recover_kept(scaffold: tf.compat.v1.train.Scaffold, model_dir: str) -> None:
+    """Lets the saver of `scaffold` count the checkpoints that earlier runs left in `model_dir`.
+
+    A session that is told which checkpoint to restore does not do so itself.
+    """
+    kept, _ = list_kept(model_dir)
+    saver = find_saver(scaffold)
+    if saver is not None and kept:
+        saver.recover_last_checkpoints([c.prefix for c in kept])
 
 
 def create_saver_hooks(

@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.integrity import find_latest_whole, validate_whole
+
 _logger = logging.getLogger(__name__)
 
 _Base = collections.namedtuple(
@@ -65,13 +67,14 @@ class WarmStartSettings(_Base):
 
 
 def resolve_warm_start(warm_start_from: Any) -> WarmStartSettings | None:
-    """Returns settings whose checkpoint is a prefix or directory that TensorFlow can read.
+    """Returns settings whose checkpoint is a prefix that TensorFlow can read.
 
     Args:
       warm_start_from: None, a path, or `WarmStartSettings`.
 
     Raises:
       ValueError: It is of another type, or names nothing that holds a checkpoint.
+      DataCorruptionError: The checkpoint it names is corrupt, or all of its directory are.
     """
     if warm_start_from is None:
         return None
@@ -84,10 +87,13 @@ def resolve_warm_start(warm_start_from: Any) -> WarmStartSettings | None:
         )
     path = warm_start_from.ckpt_to_initialize_from
     in_saved_model = os.path.join(path, "variables", "variables")
-    if tf.io.gfile.exists(in_saved_model + ".index"):
-        return warm_start_from._replace(ckpt_to_initialize_from=in_saved_model)
-    if tf.io.gfile.exists(path + ".index") or tf.train.latest_checkpoint(path):
-        return warm_start_from
+    for prefix in (in_saved_model, path):
+        if tf.io.gfile.exists(prefix + ".index"):
+            validate_whole(prefix, "warm_start_from")
+            return warm_start_from._replace(ckpt_to_initialize_from=prefix)
+    latest = find_latest_whole(path)
+    if latest is not None:
+        return warm_start_from._replace(ckpt_to_initialize_from=latest)
     raise ValueError(
         f"`warm_start_from` {path!r} holds no checkpoint: it is no checkpoint prefix, no directory "
         "with a `checkpoint` file and no SavedModel."

@@ -44,6 +44,7 @@ def run_evaluation(
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     config: Any,
     checkpoint: str,
+    last_hooks: Sequence[tf.compat.v1.train.SessionRunHook] = (),
     steps: int | None,
     on_step: Callable[[int], None],
 ) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def run_evaluation(
       hooks: The caller's hooks; those of the spec are added.
       config: The RunConfig.
       checkpoint: Prefix of the checkpoint to restore.
+      last_hooks: Hooks whose `begin` is called after that of all others, just before the restore.
       steps: How many batches; None for all.
       on_step: Called with the number of batches done.
 
@@ -68,7 +70,7 @@ def run_evaluation(
     values[GLOBAL_STEP] = built.global_step.read_value()
     done = 0
     with tf.compat.v1.train.SingularMonitoredSession(
-        hooks=[*hooks, *spec_hooks(built.spec), *built.hooks],
+        hooks=[*hooks, *spec_hooks(built.spec), *built.hooks, *last_hooks],
         scaffold=built.scaffold,
         master=config.evaluation_master or "",
         config=session_config(config),

@@ -64,6 +64,7 @@ def run_prediction(
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     config: Any,
     checkpoint: str,
+    last_hooks: Sequence[tf.compat.v1.train.SessionRunHook] = (),
 ) -> Iterator[Any]:
     """Yields the predictions of each batch until the input ends.
 
@@ -76,10 +77,11 @@ def run_prediction(
       hooks: The caller's hooks; those of the spec are added.
       config: The RunConfig.
       checkpoint: Prefix of the checkpoint to restore.
+      last_hooks: Hooks whose `begin` is called after that of all others, just before the restore.
     """
     with built.graph.as_default():
         session = tf.compat.v1.train.SingularMonitoredSession(
-            hooks=[*hooks, *spec_hooks(built.spec), *built.hooks],
+            hooks=[*hooks, *spec_hooks(built.spec), *built.hooks, *last_hooks],
             scaffold=built.scaffold,
             master=config.master or "",
             config=session_config(config),

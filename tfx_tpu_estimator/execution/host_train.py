@@ -45,17 +45,17 @@ def run_training(
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     scaffold: tf.compat.v1.train.Scaffold,
     config: Any,
-    checkpoint_dir: str,
+    checkpoint: str | None,
     on_step: Callable[[int, float], None],
 ) -> int:
     """Runs training steps until a hook stops it or the input ends.
 
     Args:
       built: The graph, which must be the default one.
-      hooks: All hooks to run.
+      hooks: All hooks to run; their `begin` is called in this order.
       scaffold: How to initialise and restore.
       config: The RunConfig.
-      checkpoint_dir: Where the latest checkpoint, if there is one, is restored from.
+      checkpoint: Prefix of the checkpoint to restore; None to initialise.
       on_step: Called after each step with the global step and the loss.
 
     Returns:
@@ -77,7 +77,7 @@ def run_training(
         scaffold=scaffold,
         master=config.master or "",
         config=session_config(config),
-        checkpoint_dir=checkpoint_dir,
+        checkpoint_filename_with_path=checkpoint,
     ) as session:
         while not session.should_stop():
             try:

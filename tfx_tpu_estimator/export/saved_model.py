@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.fit import validate_fits
+from tfx_tpu_estimator.checkpoints.saved_tensors import list_restored_shapes
 from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.execution.host_graph import HostModel, session_config
 from tfx_tpu_estimator.export.serving_graph import (
@@ -75,12 +77,15 @@ def write_saved_model(
       The path of the export, `<export_dir_base>/<seconds since 1970>`.
 
     Raises:
+      CheckpointMismatchError: The checkpoint does not fit the model; a ValueError.
       ExportError: The files could not be written, the disk being full for example. Nothing is
         left behind.
     """
     # A session cannot be opened on the TPU graph here, so the variables are always written with
     # the CPU graph; it is taken out again when it is not wanted.
     cpu_graph = build_cpu_graph(model, receiver_fn)
+    shapes = list_restored_shapes(cpu_graph.saver, cpu_graph.graph)
+    validate_fits(checkpoint, shapes, "the model_fn in mode 'infer'")
     tpu_graph = build_tpu_graph(model, receiver_fn, wrap=wrap_tpu) if to_tpu else None
     final, temporary = _choose_directories(export_dir_base)
     try:
