@@ -1,0 +1,165 @@
+"""How far an input was read: saved beside a checkpoint, so that a later run goes on from there.
+
+The file `<checkpoint prefix>.input.json` is written before its checkpoint: a run that is killed
+between the two leaves a position without checkpoint, which nobody reads, never the opposite.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.config.input_pipeline import InputPlan
+from tfx_tpu_estimator.errors import DataCorruptionError
+
+SUFFIX = ".input.json"
+_FORMAT = 1
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputPosition:
+    """How many batches were taken from each call of the input_fn.
+
+    All calls advance together, so one host knows the position of all.
+
+    Attributes:
+      pipeline: Name of the input configuration.
+      batch_size: Examples of a full batch of one call.
+      batches: Batches taken, by index of the call.
+
+    Example:
+      >>> start = InputPosition(pipeline="PER_HOST_V2", batch_size=8, batches=(0,))
+      >>> start.advance(10, gets_per_step=(4,)).batches
+      (40,)
+    """
+
+    pipeline: str
+    batch_size: int
+    batches: tuple[int, ...]
+
+    def advance(self, steps: int, gets_per_step: tuple[int, ...]) -> InputPosition:
+        """Returns the position `steps` steps later."""
+        moved = zip(self.batches, gets_per_step, strict=True)
+        return dataclasses.replace(self, batches=tuple(b + steps * g for b, g in moved))
+
+
+def start_position(plan: InputPlan, batch_size: int) -> InputPosition:
+    """Returns the position of an input of which nothing was read.
+
+    Args:
+      plan: The calls of the input_fn.
+      batch_size: params['batch_size'] of input_fn.
+    """
+    return InputPosition(
+        pipeline=plan.pipeline.name, batch_size=batch_size, batches=(0,) * len(plan.calls)
+    )
+
+
+def resume_position(saved: InputPosition | None, plan: InputPlan, batch_size: int) -> InputPosition:
+    """Fits a saved position to the calls of this run.
+
+    Args:
+      saved: What the checkpoint says, or None.
+      plan: The calls of the input_fn in this run.
+      batch_size: params['batch_size'] of input_fn in this run.
+
+    Returns:
+      The saved position where nothing changed. Where the number of calls or the batch size did,
+      the one after as many examples, with a warning if that is not exact.
+    """
+    start = start_position(plan, batch_size)
+    if saved is None:
+        return start
+    same_calls = len(saved.batches) == len(start.batches)
+    if same_calls and saved.batch_size == batch_size:
+        return dataclasses.replace(start, batches=saved.batches)
+    # With as many calls as before, each goes on in its own part of the data.
+    examples = [count * saved.batch_size for count in saved.batches]
+    if not same_calls:
+        examples = [sum(examples) // len(start.batches)] * len(start.batches)
+    if not same_calls or any(count % batch_size for count in examples):
+        _logger.warning(
+            "The input was read by %d call(s) of input_fn with batches of %d; now there are %d "
+            "with batches of %d. It goes on after about as many examples, but not exactly there.",
+            len(saved.batches),
+            saved.batch_size,
+            len(start.batches),
+            batch_size,
+        )
+    return dataclasses.replace(start, batches=tuple(n // batch_size for n in examples))
+
+
+def encode_position(position: InputPosition) -> bytes:
+    """Returns the content of a position's file."""
+    return json.dumps({"format": _FORMAT, **dataclasses.asdict(position)}).encode()
+
+
+def save_position(checkpoint: str, position: InputPosition) -> str:
+    """Writes a position beside a checkpoint; call it before the checkpoint is written.
+
+    Args:
+      checkpoint: Prefix of the checkpoint.
+      position: How far the input was read when the checkpoint's variables were taken.
+
+    Returns:
+      The path of the file, which is whole whenever it exists.
+    """
+    path = checkpoint + SUFFIX
+    aside = f"{path}.tmp-{os.getpid()}"
+    with tf.io.gfile.GFile(aside, "wb") as file:
+        file.write(encode_position(position))
+    tf.io.gfile.rename(aside, path, overwrite=True)
+    return path
+
+
+def read_position(checkpoint: str) -> InputPosition | None:
+    """Reads the position that belongs to a checkpoint.
+
+    Args:
+      checkpoint: Prefix of the checkpoint.
+
+    Returns:
+      The position, or None where there is none (an older checkpoint, or `use_tpu=False`).
+
+    Raises:
+      DataCorruptionError: The file cannot be read.
+    """
+    path = checkpoint + SUFFIX
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        text = file.read()
+    try:
+        return _parse(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataCorruptionError(
+            f"{path} does not hold the position of an input: {error!r}. Delete it to start the "
+            "input from its beginning, or resume from an earlier checkpoint."
+        ) from error
+
+
+def _parse(fields: dict[str, Any]) -> InputPosition:
+    if fields["format"] != _FORMAT:
+        raise ValueError(f"format {fields['format']!r}, expected {_FORMAT}")
+    batches = tuple(int(count) for count in fields["batches"])
+    size = int(fields["batch_size"])
+    if size < 1 or not batches or min(batches) < 0:
+        raise ValueError(f"batch size {size}, batches {batches}")
+    return InputPosition(pipeline=str(fields["pipeline"]), batch_size=size, batches=batches)
+
+
+def remove_orphans(model_dir: str) -> None:
+    """Deletes positions whose checkpoint is gone; call it before `save_position`, not after.
+
+    Args:
+      model_dir: The directory of the checkpoints.
+    """
+    for path in tf.io.gfile.glob(os.path.join(model_dir, "*" + SUFFIX)):
+        if not tf.io.gfile.exists(path.removesuffix(SUFFIX) + ".index"):
+            tf.io.gfile.remove(path)
