@@ -479,7 +479,5 @@ def test_an_op_inside_a_loop_that_cannot_be_lowered():
         loop = tf1.while_loop(lambda i, total: i < 3, body, [0, 0.0], maximum_iterations=3)
         return [loop[1]]
 
-    with pytest.raises(
-        ValueError, match=r"test_lowering_table.py:\d+, cannot be lowered"
-    ):
+    with pytest.raises(ValueError, match=r"test_lowering_table.py:\d+, cannot be lowered"):
         run_on_device(build, [M])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -117,3 +118,19 @@ def test_programs_that_disable_v2_behaviour_run_as_well():
     state, _ = run(lower_model(traced), initial_values(traced), {"x": X}, steps=3)
     np.testing.assert_allclose(kernel, state["kernel"], rtol=1e-6)
     assert step == 3
+
+
+def read_resident_bytes():
+    with open("/proc/self/statm") as statistics:
+        return int(statistics.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="counts memory as Linux does")
+def test_lowering_makes_no_copy_of_the_variables():
+    def large(features, labels, mode, params):
+        kernel = tf1.get_variable("kernel", [1000, 50_000])  # 200 MB
+        return TPUEstimatorSpec(mode, predictions={"y": tf.matmul(features, kernel)})
+
+    before = read_resident_bytes()
+    lower_model(trace(large, np.ones([2, 1000], "float32"), mode=ModeKeys.PREDICT))
+    assert read_resident_bytes() - before < 100e6

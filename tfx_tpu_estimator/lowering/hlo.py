@@ -89,24 +89,40 @@ def _lower_to_hlo(traced: TracedModel, device_graph: DeviceGraph) -> tuple[bytes
     feeds = (traced.position, *traced.inputs)
     specs = [tf.TensorSpec(t.shape, t.dtype) for t in feeds]
     with eager_mode(), tf.device("/cpu:0"):
-        # Lowering asks for variables that hold something; what they hold does not matter.
-        stand_ins = [
-            tf.Variable(tf.zeros(v.shape, v.dtype.base_dtype), trainable=False)
-            for v in device_graph.variables
-        ]
+        stand_ins = [_make_stand_in(v) for v in device_graph.variables]
         wrapped = tf.compat.v1.wrap_function(_importer(traced, device_graph, stand_ins), specs)
         compiled = tf.function(
             lambda *arguments: wrapped(*arguments), jit_compile=True, autograph=False
         )
         captured = [id(h) for h in compiled.get_concrete_function(*specs).captured_inputs]
+        handles = [id(v.handle) for v in stand_ins]
         try:
             hlo = compiled.experimental_get_compiler_ir(*specs)(stage="hlo_serialized")
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise _lowering_error(traced.graph, error) from error
-        handles = [id(v.handle) for v in stand_ins]
+        finally:
+            _empty(stand_ins)
     # Parameters are the arguments, the unused ones too, and then what the function captured.
     captures = [len(feeds) + handles.index(handle) for handle in captured]
     return hlo, (*range(len(feeds)), *captures)
+
+
+def _make_stand_in(variable: tf.Variable) -> tf.Variable:
+    """Makes an eager variable of the same shape: lowering asks for one that holds something.
+
+    What it holds does not matter. Memory that nobody has written to costs nothing.
+    """
+    dtype = variable.dtype.base_dtype
+    shape = _static_shape(variable.shape)
+    return tf.Variable(tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False), trainable=False)
+
+
+def _empty(variables: list[tf.Variable]) -> None:
+    """Frees what the variables hold; TensorFlow keeps them as long as functions of theirs."""
+    for variable in variables:
+        tf.raw_ops.AssignVariableOp(
+            resource=variable.handle, value=tf.zeros([0], variable.dtype.base_dtype)
+        )
 
 
 def _importer(traced: TracedModel, device_graph: DeviceGraph, stand_ins: list[tf.Variable]) -> Any:
