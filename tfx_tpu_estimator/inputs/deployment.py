@@ -17,7 +17,12 @@ from tfx_tpu_estimator.config.batch_size import BatchSizes
 from tfx_tpu_estimator.config.context import HOST_DEVICE, TPUContext
 from tfx_tpu_estimator.config.input_pipeline import InputCall, InputPlan
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
-from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
+from tfx_tpu_estimator.inputs.input_fn import (
+    Batch,
+    build_batch,
+    build_batches,
+    call_input_fn,
+)
 from tfx_tpu_estimator.inputs.position import InputPosition, resume_position
 from tfx_tpu_estimator.inputs.sharding import TensorShards, plan_shards
 from tfx_tpu_estimator.inputs.structure import (
@@ -40,14 +45,14 @@ class InputGraph:
     Attributes:
       call: The call.
       graph: Its graph.
-      tensors: One batch, flat.
+      batches: The tensors of each batch that one run gives, flat; in order.
       starters: Hooks that start the input in a session.
       skip: Batches to read and drop at the start; 0 where the dataset itself skips them.
     """
 
     call: InputCall
     graph: tf.Graph
-    tensors: tuple[tf.Tensor, ...]
+    batches: tuple[tuple[tf.Tensor, ...], ...]
     starters: tuple[tf.compat.v1.train.SessionRunHook, ...]
     skip: int
 
@@ -197,15 +202,20 @@ def _build_call(
         if is_dataset and skip:
             # Added after all that input_fn built, so that no op's default seed changes.
             result = result.skip(skip)
-        batch = _convert_leaves(build_batch(result, mode))
-        structure = describe_structure(batch.features, batch.labels)
+        if is_dataset and mode == ModeKeys.TRAIN:
+            # One run per step saves time. Where the input ends within a step, that step is lost,
+            # which is right in training only.
+            batches = build_batches(result, mode, plan.gets_per_step(call))
+        else:
+            batches = [build_batch(result, mode)]
+        batches = [_convert_leaves(batch) for batch in batches]
+        structure = describe_structure(batches[0].features, batches[0].labels)
         _validate_no_queues(graph)
-    tensors = tuple(flatten_inputs(batch.features, batch.labels))
     built = InputGraph(
         call=call,
         graph=graph,
-        tensors=tensors,
-        starters=batch.hooks,
+        batches=tuple(tuple(flatten_inputs(b.features, b.labels)) for b in batches),
+        starters=batches[0].hooks,
         skip=0 if is_dataset else skip,
     )
     return built, structure

@@ -88,11 +88,41 @@ def build_batch(result: Any, mode: str) -> Batch:
     """
     if result is None:
         raise ValueError("`input_fn` returned None; return a tf.data.Dataset or tensors.")
-    hooks: tuple = ()
     if isinstance(result, tf.data.Dataset):
-        iterator = tf.compat.v1.data.make_initializable_iterator(result)
-        hooks = (_IteratorInitializer(iterator),)
-        result = iterator.get_next()
+        return build_batches(result, mode, 1)[0]
+    return _split_result(result, mode)
+
+
+def build_batches(dataset: tf.data.Dataset, mode: str, count: int) -> list[Batch]:
+    """Takes consecutive batches of a dataset, in the default graph.
+
+    Args:
+      dataset: What an input_fn returned.
+      mode: A value of `ModeKeys`. For PREDICT labels are dropped.
+      count: How many batches; they come in order in one run of the session.
+
+    Returns:
+      The batches, which share their hooks.
+
+    Raises:
+      ValueError: Its elements are tuples that are not pairs.
+    """
+    iterator = tf.compat.v1.data.make_initializable_iterator(dataset)
+    hooks = (_IteratorInitializer(iterator),)
+    batches: list[Batch] = []
+    before: list[tf.Tensor] = []
+    for _ in range(count):
+        with tf.control_dependencies(before):
+            result = iterator.get_next()
+        before = tf.nest.flatten(result, expand_composites=True)
+        batches.append(_split_result(result, mode, hooks))
+    return batches
+
+
+def _split_result(
+    result: Any, mode: str, hooks: tuple[tf.compat.v1.train.SessionRunHook, ...] = ()
+) -> Batch:
+    """Tells features from labels."""
     if mode == ModeKeys.PREDICT:
         # For prediction the first item of a tuple of any length is the features.
         features = result[0] if isinstance(result, list | tuple) else result

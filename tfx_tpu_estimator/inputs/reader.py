@@ -97,7 +97,7 @@ class InputReader:
         # Never used twice: a device array may share the memory of the one it was made from.
         copies = self._deployed.copies
         arrays = tuple(
-            np.empty((steps, copies, *s.spec.shape.as_list()), s.spec.dtype.as_numpy_dtype)
+            np.empty((steps, copies, *s.replica_shape), s.spec.dtype.as_numpy_dtype)
             for s in self._deployed.shards
         )
         if self._deployed.mode == ModeKeys.TRAIN:
@@ -184,6 +184,7 @@ class _Source:
         self.call = built.call
         self.taken = 0
         self._built = built
+        self._pending: list[list[np.ndarray]] = []
         # A graphics card, if there is one, is not for the input.
         config = tf.compat.v1.ConfigProto(device_count={"GPU": 0}, allow_soft_placement=True)
         self.session = tf.compat.v1.Session(graph=built.graph, config=config)
@@ -203,21 +204,31 @@ class _Source:
         for hook in self._built.starters:
             hook.after_create_session(self.session, None)
         # Half the cost of session.run, which matters for small batches.
-        self._next = self.session.make_callable(list(self._built.tensors))
+        self._run = self.session.make_callable(
+            [tensor for batch in self._built.batches for tensor in batch]
+        )
         try:
             for _ in range(self._built.skip):
-                self._next()
+                self._run()
         except tf.errors.OutOfRangeError:
             return  # the end was reached before; the next get says so again
 
     def get(self) -> list[np.ndarray]:
         """Returns the next batch."""
+        if not self._pending:
+            self._pending = self._fetch()
+        self.taken += 1
+        return self._pending.pop(0)
+
+    def _fetch(self) -> list[list[np.ndarray]]:
+        """Runs the input once; returns the batches that come of it, in order."""
         try:
-            batch = self._next()
+            arrays = self._run()
         except tf.errors.OutOfRangeError as error:
             raise self._with_op(error) from error
-        self.taken += 1
-        return batch
+        count = len(self._built.batches)
+        size = len(arrays) // count
+        return [arrays[i * size : (i + 1) * size] for i in range(count)]
 
     def _with_op(self, error: tf.errors.OutOfRangeError) -> tf.errors.OutOfRangeError:
         """Names the op that raised, which a callable's errors do only in their text."""

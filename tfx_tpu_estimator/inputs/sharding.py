@@ -35,6 +35,11 @@ class TensorShards:
     size: int
     varies: bool
 
+    @property
+    def replica_shape(self) -> tuple[int, ...]:
+        """The static shape of what one replica gets."""
+        return tuple(size for size in self.spec.shape.as_list() if size is not None)
+
     def write(self, target: np.ndarray, batch: np.ndarray) -> int:
         """Copies a batch into the rows of its replicas.
 
@@ -141,7 +146,7 @@ def _plan_tensor(
     name: str, spec: tf.TensorSpec, axis: int, *, parts: int, batch_size: int, mode: str
 ) -> TensorShards:
     _validate_static(name, spec, axis, mode)
-    shape = spec.shape.as_list()
+    shape: list[int | None] = spec.shape.as_list()
     if not shape:
         if parts > 1:
             raise ValueError(
@@ -153,8 +158,8 @@ def _plan_tensor(
         raise ValueError(
             f"`batch_axis` {axis} is not a dimension of `{name}`, whose shape is {shape}."
         )
-    varies = shape[axis] is None
-    size = batch_size if varies else shape[axis]
+    static = shape[axis]
+    size = batch_size if static is None else static
     if size % parts:
         raise ValueError(
             f"`{name}` has {size} examples in dimension {axis} (shape {shape}), which cannot be "
@@ -167,7 +172,7 @@ def _plan_tensor(
         parts=parts,
         axis=axis,
         size=size,
-        varies=varies,
+        varies=static is None,
     )
 
 
