@@ -1,6 +1,8 @@
 """CheckpointWriter: the same files as a Saver's, in the background, whole at every moment."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -302,3 +304,25 @@ def test_strings_scalars_and_empty_arrays(tmp_path):
     read = read_checkpoint(prefix)
     for name, value in arrays.items():
         np.testing.assert_array_equal(read[name], value)
+
+
+WITHOUT_EAGER = """
+import sys
+import numpy as np
+import tensorflow as tf
+tf.compat.v1.disable_eager_execution()
+from tfx_tpu_estimator.checkpoints.integrity import find_latest_whole
+from tfx_tpu_estimator.checkpoints.saved_tensors import SavedTensor
+from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
+
+shape = tf.TensorShape([2])
+one = SavedTensor(source="a", name="a", slice_spec="", shape=shape, dtype=tf.float32)
+with CheckpointWriter(sys.argv[1], [one]) as writer:
+    writer.save({"a": np.ones(2, "float32")}, 1)
+assert find_latest_whole(sys.argv[1]).endswith("model.ckpt-1")
+assert tf.compat.v1.get_default_graph().get_operations() == []
+"""
+
+
+def test_works_where_eager_execution_is_off(tmp_path):
+    subprocess.run([sys.executable, "-c", WITHOUT_EAGER, str(tmp_path)], check=True, timeout=120)

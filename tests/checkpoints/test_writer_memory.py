@@ -10,9 +10,9 @@ MEASURE = """
 import json, sys
 import numpy as np
 import tensorflow as tf
-from tfx_tpu_estimator.checkpoints.bundle_write import copy_aligned
 from tfx_tpu_estimator.checkpoints.saved_tensors import SavedTensor
 from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
+from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 
 def read_status(key):
     with open("/proc/self/status") as f:

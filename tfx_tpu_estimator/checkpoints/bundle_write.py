@@ -14,9 +14,6 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.saved_tensors import SavedTensor
 
-# TensorFlow reads an array in place if it starts at a multiple of this many bytes, else copies it.
-_ALIGNMENT = 64
-
 
 class BundleWriter:
     """Writes the tensors it was made for, any number of times.
@@ -59,7 +56,7 @@ class BundleWriter:
 
         Args:
           prefix: Path without `.index`, in a directory that exists.
-          values: {source: array}. Aligned arrays, as `copy_aligned` makes them, are read in place.
+          values: {source: array}. Those made by `host_arrays.copy_aligned` are read in place.
 
         Raises:
           tf.errors.OpError: The files could not be written.
@@ -73,14 +70,3 @@ class BundleWriter:
     def close(self) -> None:
         """Frees the session."""
         self._session.close()
-
-
-def copy_aligned(value: np.ndarray) -> np.ndarray:
-    """Returns a copy of `value` that TensorFlow can read in place."""
-    if value.dtype.hasobject or value.dtype.kind in "SU":
-        return value.copy()
-    buffer = np.empty(value.nbytes + _ALIGNMENT, np.uint8)
-    start = -buffer.ctypes.data % _ALIGNMENT
-    copy = buffer[start : start + value.nbytes].view(value.dtype).reshape(value.shape)
-    np.copyto(copy, value)
-    return copy

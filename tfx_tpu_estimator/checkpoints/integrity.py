@@ -9,6 +9,7 @@ whole is not read again by this process until one of its files changes.
 from __future__ import annotations
 
 import logging
+import os
 
 import tensorflow as tf
 
@@ -150,12 +151,12 @@ def _check_files(prefix: str, index: BundleIndex) -> tuple:
     for shard, needed in index.needed_bytes.items():
         path = data_path(prefix, shard, index.num_shards)
         try:
-            length, mtime = _stat(path)
+            signature.append(_stat(path))
         except tf.errors.NotFoundError:
             raise DataCorruptionError(f"{path} is missing") from None
+        length = signature[-1][0]
         if length < needed:
             raise DataCorruptionError(f"{path} has {length} bytes where {needed} are needed")
-        signature.append((length, mtime))
     return tuple(signature)
 
 
@@ -177,9 +178,15 @@ def _check_tensors(prefix: str) -> None:
             ) from error
 
 
-def _stat(path: str) -> tuple[int, int]:
-    stat = tf.io.gfile.stat(path)
-    return stat.length, stat.mtime_nsec
+def _stat(path: str) -> tuple[int, ...]:
+    """Returns the size of a file, and what changes when it does."""
+    try:
+        local = os.stat(path)
+    except OSError:
+        # On another file system, or not there; this knows the time to the second only.
+        stat = tf.io.gfile.stat(path)
+        return stat.length, stat.mtime_nsec
+    return local.st_size, local.st_mtime_ns, local.st_ino
 
 
 def _warn_of_skipped(problems: dict[str, str], gone: list[str], used: str) -> None:

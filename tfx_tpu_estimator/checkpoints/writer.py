@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import files
-from tfx_tpu_estimator.checkpoints.bundle_write import BundleWriter, copy_aligned
+from tfx_tpu_estimator.checkpoints.bundle_write import BundleWriter
 from tfx_tpu_estimator.checkpoints.retention import Retention
 from tfx_tpu_estimator.checkpoints.saved_tensors import SavedTensor
 from tfx_tpu_estimator.checkpoints.state_file import (
@@ -32,6 +32,7 @@ from tfx_tpu_estimator.checkpoints.state_file import (
     list_kept,
     state_path,
 )
+from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 
 _logger = logging.getLogger(__name__)
 
@@ -105,7 +106,8 @@ class CheckpointWriter:
           payload: Bytes for `<prefix>.input.json`, or a function that returns them and is called
             before this returns; None for no such file.
           copy: Whether to copy the arrays before this returns. False: nobody changes them until
-            the write has ended, so that they may be read where they are.
+            the write has ended, so that they are read where they are; those that do not start at
+            a multiple of 64 bytes TensorFlow copies all the same (see `host_arrays.copy_aligned`).
           wait: Whether to return only when the checkpoint is on disk.
 
         Returns:
