@@ -41,7 +41,6 @@ def test_wrong_arguments(arguments, error, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"use_tpu": True, "train_batch_size": 8}, "Set `use_tpu`=False"),
         ({"embedding_config_spec": object()}, "embedding_config_spec"),
     ],
 )

@@ -17,6 +17,7 @@ LAYERS = [
     {"execution"},
     {"checkpoints", "summaries"},
     {"export"},
+    {"runs"},
     {"estimator"},
     {"components"},
     {"pipelines"},

@@ -57,10 +57,10 @@ class FeatureNotAvailableError(NotImplementedError):
     """A documented feature that this release does not have; the message says what to do instead.
 
     Example:
-        >>> from tfx_tpu_estimator.config.unsupported import refuse_unsupported_arguments
+        >>> from tfx_tpu_estimator.config.unsupported import refuse_unsupported_export_mode
         >>> try:
-        ...     refuse_unsupported_arguments(use_tpu=True)
+        ...     refuse_unsupported_export_mode("eval")
         ... except FeatureNotAvailableError as error:
         ...     print(str(error).split(". ")[0])
-        `use_tpu`=True is not available in this release
+        Exporting mode 'eval' is not available in this release
     """

@@ -6,36 +6,27 @@ import copy
 import logging
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.checkpoints import layout, saving
-from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
-from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start, resolve_warm_start
+from tfx_tpu_estimator.checkpoints import layout
+from tfx_tpu_estimator.checkpoints.warm_start import resolve_warm_start
 from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
 from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.execution.host_eval import run_evaluation
-from tfx_tpu_estimator.execution.host_graph import (
-    HostGraph,
-    HostModel,
-    build_host_graph,
-    spec_hooks,
-)
-from tfx_tpu_estimator.execution.host_predict import (
-    run_prediction,
-    select_predictions,
-    split_batch,
-)
-from tfx_tpu_estimator.execution.host_train import run_training
+from tfx_tpu_estimator.execution.host_graph import HostModel
+from tfx_tpu_estimator.execution.host_predict import split_batch
 from tfx_tpu_estimator.export.saved_model import validate_export_arguments, write_saved_model
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, validate_model_fn
+from tfx_tpu_estimator.modes import ALL_MODES
+from tfx_tpu_estimator.runs.host import HostRunner
+from tfx_tpu_estimator.runs.requests import EvaluateRequest, PredictRequest, Runner, TrainRequest
+from tfx_tpu_estimator.runs.tpu import TpuModel, TpuRunner
 from tfx_tpu_estimator.specs import ModeKeys
-from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder, write_evaluation
+from tfx_tpu_estimator.summaries.event_writer import write_evaluation
 from tfx_tpu_estimator.summaries.progress import Progress
 
 _logger = logging.getLogger(__name__)
@@ -114,7 +105,7 @@ class TPUEstimator:
         self._api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         self._config = _with_model_dir(config, model_dir)
         unsupported.refuse_unsupported_config(config)
-        unsupported.refuse_unsupported_arguments(use_tpu, embedding_config_spec)
+        unsupported.refuse_unsupported_arguments(embedding_config_spec)
         self._warm_start = resolve_warm_start(warm_start_from)
         self._params = copy.deepcopy(params or {})
         self._batch_sizes = {
@@ -124,7 +115,10 @@ class TPUEstimator:
         }
         self._export_to_cpu = export_to_cpu
         self._export_to_tpu = export_to_tpu
-        if not eval_on_tpu:
+        self._use_tpu = use_tpu
+        self._eval_on_tpu = eval_on_tpu
+        self._runners = self._create_runners(use_tpu, eval_on_tpu, batch_axis)
+        if not use_tpu and not eval_on_tpu:
             _logger.warning("`eval_on_tpu` has no effect with use_tpu=False.")
 
     @property
@@ -180,7 +174,7 @@ class TPUEstimator:
           TypeError: A hook or listener is of the wrong type.
           NanLossError: The loss became NaN.
         """
-        run_arguments.validate_train_steps(steps, max_steps)
+        run_arguments.validate_train_steps(steps, max_steps, self._use_tpu)
         hooks = run_arguments.validate_hooks(hooks)
         listeners = run_arguments.validate_saving_listeners(saving_listeners)
         run_arguments.validate_training_task(self._config)
@@ -190,12 +184,17 @@ class TPUEstimator:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
-        batch_size = self._batch_sizes[ModeKeys.TRAIN]
-        with build_host_graph(self._model(), input_fn, ModeKeys.TRAIN, batch_size) as built:
-            if self._warm_start and checkpoint is None:
-                apply_warm_start(self._warm_start)
-            with Progress("train", target) as progress:
-                self._run_training(built, hooks, listeners, checkpoint, target, progress)
+        self._runners[ModeKeys.TRAIN].train(
+            TrainRequest(
+                input_fn=input_fn,
+                hooks=hooks,
+                listeners=listeners,
+                start=start,
+                target=target,
+                checkpoint=checkpoint,
+                warm_start=self._warm_start,
+            )
+        )
         return self
 
     def evaluate(
@@ -222,22 +221,18 @@ class TPUEstimator:
           ValueError: `steps` is not positive; there is no checkpoint, or it is corrupt, or does not
             fit the model_fn; the input is empty.
         """
-        run_arguments.validate_eval_steps(steps)
+        run_arguments.validate_eval_steps(steps, self._use_tpu and self._eval_on_tpu)
         hooks = run_arguments.validate_hooks(hooks)
         checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
-        batch_size = self._batch_sizes[ModeKeys.EVAL]
-        with (
-            build_host_graph(self._model(), input_fn, ModeKeys.EVAL, batch_size) as built,
-            Progress("evaluate", steps, unit="batches") as progress,
-        ):
-            results = run_evaluation(
-                built,
-                hooks=hooks,
-                config=self._config,
-                checkpoint=checkpoint,
-                last_hooks=[create_fit_hook(built.spec, checkpoint)],
-                steps=steps,
-                on_step=progress.update,
+        with Progress("evaluate", steps, unit="batches") as progress:
+            results = self._runners[ModeKeys.EVAL].evaluate(
+                EvaluateRequest(
+                    input_fn=input_fn,
+                    hooks=hooks,
+                    steps=steps,
+                    checkpoint=checkpoint,
+                    on_step=progress.update,
+                )
             )
         write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
         _logger.info("Evaluated %s: %s", checkpoint, _describe(results))
@@ -274,7 +269,14 @@ class TPUEstimator:
         """
         hooks = run_arguments.validate_hooks(hooks)
         checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
-        return self._predict(input_fn, predict_keys, hooks, checkpoint, yield_single_examples)
+        batches = self._runners[ModeKeys.PREDICT].predict(
+            PredictRequest(
+                input_fn=input_fn, hooks=hooks, checkpoint=checkpoint, predict_keys=predict_keys
+            )
+        )
+        if not yield_single_examples:
+            return batches
+        return (example for batch in batches for example in split_batch(batch))
 
     def export_saved_model(
         self,
@@ -311,7 +313,7 @@ class TPUEstimator:
         unsupported.refuse_unsupported_export_mode(experimental_mode)
         checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
         path = write_saved_model(
-            self._model(),
+            self._host_model(),
             serving_input_receiver_fn,
             export_dir_base=os.fsdecode(export_dir_base),
             checkpoint=checkpoint,
@@ -389,77 +391,23 @@ class TPUEstimator:
         """
         return layout.read_variable(layout.resolve_checkpoint(self.model_dir, None), name)
 
-    def _model(self) -> HostModel:
+    def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
 
-    def _run_training(
-        self,
-        built: HostGraph,
-        hooks: list,
-        listeners: list,
-        checkpoint: str | None,
-        target: int | None,
-        progress: Progress,
-    ) -> None:
-        config = self._config
-        scaffold = saving.with_saver(built.scaffold, config)
-        saving.recover_kept(scaffold, self.model_dir)
-        hooks = [*hooks, *spec_hooks(built.spec)]
-        hooks += saving.create_saver_hooks(hooks, scaffold, config, self.model_dir, listeners)
-        if target is not None:
-            hooks.append(tf.compat.v1.train.StopAtStepHook(last_step=target))
-        if config.save_summary_steps:
-            hooks.append(
-                tf.compat.v1.train.SummarySaverHook(
-                    save_steps=config.save_summary_steps,
-                    output_dir=self.model_dir,
-                    scaffold=scaffold,
-                )
-            )
-        if checkpoint is not None:
-            hooks.append(create_fit_hook(built.spec, checkpoint, scaffold))
-        recorder = TrainingRecorder(
-            tf.compat.v1.summary.FileWriterCache.get(self.model_dir),
-            self._batch_sizes[ModeKeys.TRAIN],
-            config.log_step_count_steps,
-        )
-
-        def on_step(step: int, loss: float) -> None:
-            recorder.record(step, loss, time.monotonic())
-            progress.update(step, recorder.describe)
-
-        try:
-            run_training(
-                built,
-                hooks=hooks,
-                scaffold=scaffold,
-                config=config,
-                checkpoint=checkpoint,
-                on_step=on_step,
-            )
-        finally:
-            tf.compat.v1.summary.FileWriterCache.clear()
-        _logger.info("Loss for final step: %s.", recorder.loss)
-
-    def _predict(
-        self, input_fn, predict_keys, hooks, checkpoint, yield_single_examples
-    ) -> Iterator[Any]:
-        batch_size = self._batch_sizes[ModeKeys.PREDICT]
-        with build_host_graph(self._model(), input_fn, ModeKeys.PREDICT, batch_size) as built:
-            predictions = select_predictions(built.spec.predictions, predict_keys)
-        batches = run_prediction(
-            built,
-            predictions,
-            hooks=hooks,
+    def _create_runners(self, use_tpu: bool, eval_on_tpu: bool, batch_axis: Any) -> dict:
+        """Returns the runner of each mode."""
+        host = HostRunner(self._host_model(), self._batch_sizes)
+        if not use_tpu:
+            return dict.fromkeys(ALL_MODES, host)
+        model = TpuModel(
+            model_fn=self._model_fn,
+            params=self._params,
             config=self._config,
-            checkpoint=checkpoint,
-            last_hooks=[create_fit_hook(built.spec, checkpoint)],
+            batch_sizes=self._batch_sizes,
+            batch_axis=batch_axis,
         )
-        for batch in batches:
-            if yield_single_examples:
-                yield from split_batch(batch)
-            else:
-                yield batch
+        runners: dict[str, Runner] = dict.fromkeys(ALL_MODES, TpuRunner(model))
+        return runners if eval_on_tpu else {**runners, ModeKeys.EVAL: host}
 
 
 def _check_not_overridden(cls: type) -> None:

@@ -58,12 +58,10 @@ def test_partitioned_inputs():
         unsupported.refuse_unsupported_config(RunConfig(tpu_config=tpu_config))
 
 
-def test_tpus_and_their_embeddings():
-    unsupported.refuse_unsupported_arguments(use_tpu=False)
-    with pytest.raises(FeatureNotAvailableError, match="Set `use_tpu`=False"):
-        unsupported.refuse_unsupported_arguments(use_tpu=True)
-    with pytest.raises(FeatureNotAvailableError, match="`embedding_config_spec`"):
-        unsupported.refuse_unsupported_arguments(use_tpu=False, embedding_config_spec=object())
+def test_embeddings_in_tpu_memory():
+    unsupported.refuse_unsupported_arguments()
+    with pytest.raises(FeatureNotAvailableError, match="`embedding_config_spec`.*Leave it None"):
+        unsupported.refuse_unsupported_arguments(object())
 
 
 def test_export_modes():

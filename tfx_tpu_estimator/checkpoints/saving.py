@@ -41,6 +41,29 @@ def recover_kept(scaffold: tf.compat.v1.train.Scaffold, model_dir: str) -> None:
         saver.recover_last_checkpoints([c.prefix for c in kept])
 
 
+def saves_itself(
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook], config: Any, saving_listeners: Sequence
+) -> bool:
+    """Returns whether the runtime saves checkpoints, rather than a hook of the user's or nobody.
+
+    Args:
+      hooks: The user's hooks; a CheckpointSaverHook among them gets the listeners.
+      config: The RunConfig.
+      saving_listeners: CheckpointSaverListeners.
+
+    Raises:
+      ValueError: Listeners are given, but nothing saves checkpoints.
+    """
+    own = [h for h in hooks if isinstance(h, tf.compat.v1.train.CheckpointSaverHook)]
+    if own:
+        if saving_listeners:
+            add_saving_listeners(own[0], saving_listeners)
+        return False
+    saves = bool(config.save_checkpoints_secs or config.save_checkpoints_steps)
+    validate_listeners_have_saver(saving_listeners, saves)
+    return saves
+
+
 def create_saver_hooks(
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     scaffold: tf.compat.v1.train.Scaffold,
@@ -61,14 +84,7 @@ def create_saver_hooks(
     Raises:
       ValueError: Listeners are given, but nothing saves checkpoints.
     """
-    own = [h for h in hooks if isinstance(h, tf.compat.v1.train.CheckpointSaverHook)]
-    if own:
-        if saving_listeners:
-            add_saving_listeners(own[0], saving_listeners)
-        return []
-    saves = bool(config.save_checkpoints_secs or config.save_checkpoints_steps)
-    validate_listeners_have_saver(saving_listeners, saves)
-    if not saves:
+    if not saves_itself(hooks, config, saving_listeners):
         return []
     return [
         tf.compat.v1.train.CheckpointSaverHook(

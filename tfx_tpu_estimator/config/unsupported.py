@@ -9,11 +9,10 @@ from tfx_tpu_estimator.errors import FeatureNotAvailableError
 from tfx_tpu_estimator.modes import ModeKeys, validate_mode
 
 
-def refuse_unsupported_arguments(use_tpu: bool, embedding_config_spec: Any = None) -> None:
+def refuse_unsupported_arguments(embedding_config_spec: Any = None) -> None:
     """Refuses constructor arguments that need TPU execution.
 
     Args:
-        use_tpu: whether the constructor was told to use TPUs.
         embedding_config_spec: tables to keep in the TPUs' memory, or None.
 
     Raises:
@@ -23,11 +22,6 @@ def refuse_unsupported_arguments(use_tpu: bool, embedding_config_spec: Any = Non
         raise FeatureNotAvailableError(
             "`embedding_config_spec` is not available in this release; got "
             f"{embedding_config_spec!r}. Leave it None and look embeddings up in the model_fn."
-        )
-    if use_tpu:
-        raise FeatureNotAvailableError(
-            "`use_tpu`=True is not available in this release. Set `use_tpu`=False: the same "
-            "model_fn then runs on this host, with global batch sizes."
         )
 
 

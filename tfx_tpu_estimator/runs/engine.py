@@ -1,0 +1,176 @@
+"""The devices of an estimator, and its model_fn made ready to run on them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tfx_tpu_estimator.config.batch_size import BatchSizes, resolve_batch_sizes
+from tfx_tpu_estimator.config.context import TPUContext
+from tfx_tpu_estimator.config.input_pipeline import (
+    InputPlan,
+    plan_input_calls,
+    resolve_input_pipeline,
+    validate_hosts,
+)
+from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.config.topology import Topology, resolve_topology
+from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
+from tfx_tpu_estimator.execution.executable import Executable
+from tfx_tpu_estimator.execution.pjrt import find_devices
+from tfx_tpu_estimator.lowering.hlo import lower_model
+from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TpuModel:
+    """What an estimator was constructed with, as far as its runs on devices need it.
+
+    Attributes:
+      model_fn: The user's function.
+      params: What input_fn and model_fn see, less what the runtime adds.
+      config: The RunConfig.
+      batch_sizes: Global batch size by mode.
+      batch_axis: Along which dimension each flat input tensor is split, or None.
+    """
+
+    model_fn: Callable
+    params: dict
+    config: RunConfig
+    batch_sizes: dict[str, int | None]
+    batch_axis: tuple[int, ...] | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InputSetting:
+    """How a mode gets its input.
+
+    Attributes:
+      mode: A value of `ModeKeys`.
+      plan: Which calls of input_fn feed which replicas.
+      sizes: The batch size as the host, input_fn and model_fn see it.
+    """
+
+    mode: str
+    plan: InputPlan
+    sizes: BatchSizes
+
+    @property
+    def broadcast(self) -> bool:
+        """Whether all replicas get the same batch."""
+        return self.plan.pipeline is InputPipelineConfig.BROADCAST
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BuiltModel:
+    """A model_fn traced, lowered and on its devices; compiled when it first runs."""
+
+    traced: TracedModel
+    executable: Executable
+
+
+class Engine:
+    """Runs one estimator's model_fn on devices.
+
+    Devices are looked for when they are first needed. Programs that were compiled are kept, so
+    that a second training or evaluation of the same model does not compile again.
+
+    Args:
+      model: What to run.
+    """
+
+    def __init__(self, model: TpuModel):
+        self.model = model
+        self._devices: tuple[Any, ...] | None = None
+        self._executables: dict[str, Executable] = {}
+        seed = model.config.tf_random_seed
+        # Without a seed every run is another, but its replicas and restarts must agree on one.
+        self.seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+
+    @property
+    def devices(self) -> tuple[Any, ...]:
+        """The devices, in the order of the replicas."""
+        if self._devices is None:
+            found = find_devices(num_shards=self.model.config.tpu_config.num_shards)
+            _logger.info("%s", found.describe())
+            self._devices = found.devices
+        return self._devices
+
+    @property
+    def topology(self) -> Topology:
+        """Hosts, cores and replicas.
+
+        Raises:
+          ValueError: TPUConfig asks for what the devices do not have.
+        """
+        return resolve_topology(
+            self.model.config.tpu_config, num_hosts=1, cores_per_host=len(self.devices)
+        )
+
+    def resolve_input(self, mode: str) -> InputSetting:
+        """Checks batch size and input configuration of a mode, and says how input is divided.
+
+        Raises:
+          ValueError: The batch size is missing or does not divide.
+        """
+        pipeline = resolve_input_pipeline(mode, self.model.config.tpu_config)
+        topology = self.topology
+        validate_hosts(mode, pipeline, topology)
+        sizes = resolve_batch_sizes(mode, self.model.batch_sizes[mode], pipeline, topology)
+        return InputSetting(mode=mode, plan=plan_input_calls(pipeline, topology), sizes=sizes)
+
+    def params(self, batch_size: int, context: TPUContext) -> dict:
+        """Returns the params as one call of input_fn or model_fn sees them."""
+        params = copy.deepcopy(self.model.params)
+        params.update(batch_size=batch_size, context=context, use_tpu=True)
+        return params
+
+    def build(
+        self,
+        setting: InputSetting,
+        features: Any,
+        labels: Any,
+        *,
+        num_replicas: int | None = None,
+        batch_size: int | None = None,
+    ) -> BuiltModel:
+        """Traces and lowers the model_fn.
+
+        Args:
+          setting: The mode and its input.
+          features: tf.TensorSpec structure of one replica's features.
+          labels: The same of its labels, or None.
+          num_replicas: Default: all.
+          batch_size: Examples of one replica; default: as the setting says.
+
+        Raises:
+          ValueError: The model_fn cannot run on a TPU; the message says why and what to do.
+        """
+        started = time.monotonic()
+        count = num_replicas or len(self.devices)
+        traced = trace_model(
+            self.model.model_fn,
+            features=features,
+            labels=labels,
+            mode=setting.mode,
+            params=self.params(batch_size or setting.sizes.model_fn, TPUContext(self.topology)),
+            config=self.model.config,
+            num_replicas=count,
+            seed=self.seed,
+        )
+        program = lower_model(traced)
+        key = f"{program.digest}/{setting.broadcast}"
+        if key not in self._executables:
+            self._executables[key] = Executable(
+                program, self.devices[:count], broadcast=setting.broadcast
+            )
+        seconds = time.monotonic() - started
+        _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
+        return BuiltModel(traced=traced, executable=self._executables[key])

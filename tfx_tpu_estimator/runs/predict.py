@@ -1,0 +1,102 @@
+"""Prediction on devices: exactly the input's examples, in order."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.execution.host_predict import select_predictions
+from tfx_tpu_estimator.inputs.deployment import deploy_input
+from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop, plan_loops
+from tfx_tpu_estimator.inputs.padding import drop_padding
+from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.engine import BuiltModel, Engine
+from tfx_tpu_estimator.runs.host_function import join_replicas
+from tfx_tpu_estimator.runs.host_session import HostMirror
+from tfx_tpu_estimator.runs.requests import PredictRequest
+from tfx_tpu_estimator.runs.streams import place_with
+
+_PREFIX = "predictions/"
+
+
+def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.ndarray]]:
+    """Yields the predictions of each batch, without padding.
+
+    No graph or session is left as the default one between batches. Closing the generator ends the
+    input's thread and the session.
+
+    Raises:
+      ValueError: Batch sizes, input or model_fn cannot run on the devices, or the checkpoint does
+        not fit.
+    """
+    setting = engine.resolve_input(ModeKeys.PREDICT)
+    deployed = deploy_input(
+        request.input_fn,
+        mode=setting.mode,
+        params=engine.model.params,
+        config=engine.model.config,
+        plan=setting.plan,
+        batch_sizes=setting.sizes,
+        batch_axis=engine.model.batch_axis,
+        seed=engine.seed,
+    )
+    built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
+    keys = dict.fromkeys(built.traced.outputs.prediction_keys)
+    keys = tuple(select_predictions(keys, request.predict_keys))
+    mirror = HostMirror(built.traced, built.executable.program)
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(_open(engine, built, request))
+        raw = session.raw_session()
+        step = int(raw.run(mirror.read_step))
+        state = built.executable.place_state(mirror.read_initial(raw))
+        stream = stack.enter_context(
+            HostStream(deployed, next_loop=plan_loops(1), place=place_with(built.executable))
+        )
+        for loop in stream:
+            _, outputs = built.executable.run(state, step, loop.batches)
+            with built.traced.graph.as_default():
+                session.run(mirror.read_step)  # for the hooks
+                stop = session.should_stop()
+            yield _collect(outputs, keys, loop, broadcast=setting.broadcast)
+            if stop:
+                break
+
+
+def _collect(
+    outputs: dict[str, Any], keys: Sequence[str], loop: InputLoop, *, broadcast: bool
+) -> dict[str, np.ndarray]:
+    batch = {
+        key: join_replicas(np.asarray(outputs[_PREFIX + key])[0], broadcast=broadcast)
+        for key in keys
+    }
+    return batch if loop.valid is None else drop_padding(batch, loop.valid)
+
+
+@contextlib.contextmanager
+def _open(engine: Engine, built: BuiltModel, request: PredictRequest) -> Iterator[Any]:
+    """A session that is not the default one while the caller of the generator has its turn."""
+    traced, config = built.traced, engine.model.config
+    hooks = [*request.hooks, *(traced.spec.prediction_hooks or ())]
+    fit = FitHook(request.checkpoint, traced.scaffold, "the model_fn in mode 'infer'")
+    with traced.graph.as_default():
+        session = tf.compat.v1.train.SingularMonitoredSession(
+            hooks=[*hooks, fit],
+            scaffold=traced.scaffold or tf.compat.v1.train.Scaffold(),
+            master=config.master or "",
+            checkpoint_filename_with_path=request.checkpoint,
+        )
+    failed = True
+    try:
+        yield session
+        failed = False
+    finally:
+        with traced.graph.as_default():
+            if failed:
+                session.__exit__(GeneratorExit, None, None)
+            else:
+                session.close()

@@ -1,0 +1,120 @@
+"""Checkpoints of a run on devices, saved between its loops."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.checkpoints.policies import SavePolicy
+from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
+from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror
+
+
+class MirrorHook(tf.compat.v1.train.SessionRunHook):
+    """Brings the session's variables up to date before other hooks look at them.
+
+    It must come first. It costs a copy of the state per loop, so it is there only when a run has
+    hooks of the user's.
+
+    Args:
+      mirror: The session's variables.
+      state: The state of the run.
+    """
+
+    def __init__(self, mirror: HostMirror, state: DeviceState):
+        self._mirror = mirror
+        self._state = state
+
+    def before_run(self, run_context: tf.compat.v1.train.SessionRunContext) -> None:
+        """Copies the state after the loop that has just run."""
+        self._mirror.refresh(run_context.session, self._state)
+
+
+class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
+    """Saves when the policy says so, first at the start and last at the end.
+
+    The values are copied from the devices; the files are written in the background. Listeners see
+    the session's variables up to date, and the files written.
+
+    Args:
+      policy: When to save.
+      make_writer: Makes the writer once the graph has its saver.
+      listeners: CheckpointSaverListeners.
+      mirror: The session's variables.
+      state: The state of the run.
+      get_payload: Returns what to save beside the variables: the position of the input.
+    """
+
+    def __init__(
+        self,
+        policy: SavePolicy,
+        make_writer: Callable[[], CheckpointWriter],
+        listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
+        mirror: HostMirror,
+        state: DeviceState,
+        get_payload: Callable[[], bytes | None],
+    ):
+        self._policy = policy
+        self._make_writer = make_writer
+        self._listeners = listeners
+        self._mirror = mirror
+        self._state = state
+        self._get_payload = get_payload
+        self._saved_step: int | None = None
+        self._saved_at = 0.0
+
+    def begin(self) -> None:
+        """Lets listeners add to the graph."""
+        for listener in self._listeners:
+            listener.begin()
+
+    def after_create_session(self, session: tf.compat.v1.Session, coord) -> None:
+        """Opens the directory for writing."""
+        del session, coord
+        self._writer = self._make_writer()
+
+    def start(self, session: tf.compat.v1.Session) -> bool:
+        """Saves the state before the first step; returns whether a listener wants to stop."""
+        return self._save_if(self._policy.is_due(self._state.step, None, 0.0), session)
+
+    def after_run(self, run_context, run_values) -> None:
+        """Saves after a loop if it is time."""
+        del run_values
+        seconds = time.monotonic() - self._saved_at
+        due = self._policy.is_due(self._state.step, self._saved_step, seconds)
+        if self._save_if(due, run_context.session):
+            run_context.request_stop()
+
+    def end(self, session: tf.compat.v1.Session) -> None:
+        """Saves the last state, and returns when it is on disk."""
+        try:
+            due = self._policy.is_due_at_end(self._state.step, self._saved_step)
+            self._save_if(due, session)
+        finally:
+            self.close()
+        for listener in self._listeners:
+            listener.end(session, self._state.step)
+
+    def close(self) -> None:
+        """Waits for a write in flight."""
+        self._writer.close()
+
+    def _save_if(self, due: bool, session: tf.compat.v1.Session) -> bool:
+        if not due:
+            return False
+        step = self._state.step
+        values = self._mirror.read_all(session, self._state)
+        if self._listeners:
+            self._mirror.assign(session, values)
+        for listener in self._listeners:
+            listener.before_save(session, step)
+        # Nobody else holds the arrays, so that the writer may read them where they are.
+        self._writer.save(values, step, payload=self._get_payload(), copy=False)
+        self._saved_step, self._saved_at = step, time.monotonic()
+        if not self._listeners:
+            return False
+        self._writer.wait()
+        wishes = [listener.after_save(session, step) for listener in self._listeners]
+        return any(wishes)

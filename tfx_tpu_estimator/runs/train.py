@@ -1,0 +1,192 @@
+"""Training on devices, from the input to the last checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.checkpoints import saving
+from tfx_tpu_estimator.checkpoints.policies import create_save_policy
+from tfx_tpu_estimator.checkpoints.saved_tensors import list_saved_tensors
+from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
+from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
+from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input
+from tfx_tpu_estimator.inputs.host_stream import HostStream
+from tfx_tpu_estimator.inputs.position import InputPosition, encode_position, read_position
+from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
+from tfx_tpu_estimator.runs.host_function import make_host_call
+from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror, open_session
+from tfx_tpu_estimator.runs.loop_length import LoopPlan
+from tfx_tpu_estimator.runs.requests import TrainRequest
+from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
+from tfx_tpu_estimator.runs.streams import place_with
+from tfx_tpu_estimator.runs.training_loop import StepRunner
+from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
+from tfx_tpu_estimator.summaries.progress import Progress
+
+_logger = logging.getLogger(__name__)
+
+
+def train(engine: Engine, request: TrainRequest) -> None:
+    """Trains on the engine's devices.
+
+    Raises:
+      ValueError: Batch sizes, input or model_fn cannot run on the devices; before anything is
+        compiled.
+      NanLossError: The loss became NaN.
+    """
+    # 1. Checks, and the input of one replica.
+    setting = engine.resolve_input(ModeKeys.TRAIN)
+    deployed = _deploy(engine, setting, request)
+    # 2. The program.
+    built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
+    with built.traced.host_scope("training"):
+        if request.warm_start is not None and request.checkpoint is None:
+            apply_warm_start(request.warm_start)
+    # 3. Steps.
+    with Progress("train", request.target) as progress:
+        _TrainingRun(engine, setting, built, deployed, request, progress).run()
+
+
+def _deploy(engine: Engine, setting: InputSetting, request: TrainRequest) -> DeployedInput:
+    position = None if request.checkpoint is None else read_position(request.checkpoint)
+    return deploy_input(
+        request.input_fn,
+        mode=setting.mode,
+        params=engine.model.params,
+        config=engine.model.config,
+        plan=setting.plan,
+        batch_sizes=setting.sizes,
+        batch_axis=engine.model.batch_axis,
+        seed=engine.seed,
+        position=position,
+    )
+
+
+class _TrainingRun:
+    """The parts of one training, and how they work together."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        setting: InputSetting,
+        built: BuiltModel,
+        deployed: DeployedInput,
+        request: TrainRequest,
+        progress: Progress,
+    ):
+        self._config = engine.model.config
+        self._built = built
+        self._deployed = deployed
+        self._request = request
+        self._position: InputPosition | None = deployed.position
+        self._state = DeviceState(variables={}, step=request.start)
+        total = None if request.target is None else request.target - request.start
+        self._plan = LoopPlan(self._config.tpu_config.loop_length, total)
+        traced = built.traced
+        self._mirror = HostMirror(traced, built.executable.program)
+        self._host_call = make_host_call(traced, broadcast=setting.broadcast)
+        self._recorder = self._make_recorder(setting, progress)
+        self._runner = StepRunner(
+            executable=built.executable,
+            plan=self._plan,
+            host_call=self._host_call,
+            host_call_every=self._config.tpu_config.experimental_host_call_every_n_steps,
+            on_step=self._on_step,
+        )
+        self._progress = progress
+
+    def run(self) -> None:
+        """Opens the session, runs loops until the end, and saves."""
+        with self._built.traced.graph.as_default():
+            scaffold = saving.with_saver(
+                self._built.traced.scaffold or tf.compat.v1.train.Scaffold(), self._config
+            )
+        saver = self._make_saver(scaffold)
+        try:
+            with open_session(
+                self._built.traced,
+                hooks=self._list_hooks(saver),
+                scaffold=scaffold,
+                config=self._config,
+                checkpoint=self._request.checkpoint,
+                master=self._config.master,
+            ) as session:
+                self._run_loops(session, saver)
+        finally:
+            if saver is not None:
+                saver.close()
+            tf.compat.v1.summary.FileWriterCache.clear()
+        _logger.info("Loss for final step: %s.", self._recorder.loss)
+
+    def _run_loops(self, session: Any, saver: DeviceSaverHook | None) -> None:
+        raw = session.raw_session()
+        executable = self._built.executable
+        self._state.variables = executable.place_state(self._mirror.read_initial(raw))
+        if saver is not None and saver.start(raw):
+            return
+        done = loop_start = 0
+        with HostStream(
+            self._deployed, next_loop=self._plan.next_program, place=place_with(executable)
+        ) as stream:
+            for loop in stream:
+                self._runner.run(raw, self._state, loop, before=done - loop_start)
+                done += loop.steps
+                self._position = loop.position
+                self._mirror.set_step(raw, self._state.step)
+                if not self._plan.is_loop_end(done):
+                    continue
+                loop_start = done
+                session.run(self._mirror.read_step)
+                if session.should_stop():
+                    break
+        # What follows is the last save of a training that ended as it should: another call of
+        # train starts its input from the beginning.
+        self._position = None
+
+    def _list_hooks(self, saver: DeviceSaverHook | None) -> list[Any]:
+        spec = self._built.traced.spec
+        users = [*self._request.hooks, *(spec.training_hooks or ())]
+        hooks: list[Any] = [MirrorHook(self._mirror, self._state)] if users else []
+        hooks += users
+        if self._host_call is not None:
+            hooks.append(self._host_call.hook)
+        return hooks if saver is None else [*hooks, saver]
+
+    def _make_saver(self, scaffold: tf.compat.v1.train.Scaffold) -> DeviceSaverHook | None:
+        config, request = self._config, self._request
+        spec = self._built.traced.spec
+        users = [*request.hooks, *(spec.training_hooks or ())]
+        if not saving.saves_itself(users, config, request.listeners):
+            return None
+        graph = self._built.traced.graph
+
+        def make_writer() -> CheckpointWriter:
+            return CheckpointWriter(
+                config.model_dir,
+                list_saved_tensors(scaffold.saver, graph),
+                max_to_keep=config.keep_checkpoint_max,
+                keep_every_n_hours=config.keep_checkpoint_every_n_hours,
+            )
+
+        return DeviceSaverHook(
+            create_save_policy(config),
+            make_writer,
+            request.listeners,
+            self._mirror,
+            self._state,
+            lambda: None if self._position is None else encode_position(self._position),
+        )
+
+    def _make_recorder(self, setting: InputSetting, progress: Progress) -> TrainingRecorder:
+        with self._built.traced.graph.as_default():
+            writer = tf.compat.v1.summary.FileWriterCache.get(self._config.model_dir)
+        return TrainingRecorder(writer, setting.sizes.total, self._config.log_step_count_steps)
+
+    def _on_step(self, step: int, loss: float) -> None:
+        self._recorder.record(step, loss, time.monotonic())
+        self._progress.update(step, self._recorder.describe)
