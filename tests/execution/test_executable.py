@@ -238,3 +238,20 @@ def test_replicas_and_devices_must_be_as_many():
     program, _, _ = lowered(replicas=2)
     with pytest.raises(ValueError, match="program of 2 replicas needs as many devices; got 4"):
         Executable(program, find_devices(num_shards=4).devices)
+
+
+def test_state_that_replicas_do_not_share_is_read_from_the_first():
+    def counting(features, labels, mode, params):
+        count = tf1.get_variable("count", [], initializer=tf1.zeros_initializer(), trainable=False)
+        weight = tf1.get_variable("weight", [], initializer=tf1.ones_initializer())
+        loss = weight * tf.reduce_sum(features)
+        optimizer = tf1.tpu.CrossShardOptimizer(tf1.train.GradientDescentOptimizer(0.1))
+        train_op = optimizer.minimize(loss, tf1.train.get_global_step())
+        train_op = tf.group(train_op, count.assign_add(features[0]))
+        return TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    x = np.arange(4, dtype="float32") + 1
+    traced = trace(counting, x, replicas=4)
+    state, _ = run(lower_model(traced), initial_values(traced), x, steps=3)
+    assert state["count"] == 3.0
+    np.testing.assert_allclose(state["weight"], 1 - 3 * 0.1 * x.mean(), rtol=1e-5)

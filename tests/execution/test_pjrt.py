@@ -83,3 +83,15 @@ def test_a_fresh_process_needs_nothing_set():
     ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True,
                          capture_output=True, text=True)  # fmt: skip
     assert ran.stdout.split()[-1] == "3"
+
+
+def test_without_jax_everything_imports_and_devices_say_what_to_install():
+    code = (
+        "import sys; sys.modules['jax'] = None\n"
+        "import tfx_tpu_estimator.execution.executable, tfx_tpu_estimator.lowering.hlo\n"
+        "from tfx_tpu_estimator.execution.pjrt import find_devices\n"
+        "try: find_devices()\n"
+        "except ImportError as error: print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert "`use_tpu=True` runs through jax, which is not installed" in ran.stdout

@@ -46,6 +46,10 @@ class Executable:
         self.program = program
         self.mesh = states.make_mesh(devices)
         self._broadcast = broadcast
+        # Listed once: a loop of one step takes little longer than listing them.
+        self._updated = [v.name for v in program.state if v.updated]
+        self._constant = [v.name for v in program.state if not v.updated]
+        self._outputs = [signature.name for signature in program.outputs]
         self._compiled: dict[int, Any] = {}
         self._compile_seconds: dict[int, float] = {}
         self._in_flight: collections.deque[tuple[int, Any]] = collections.deque()
@@ -96,15 +100,14 @@ class Executable:
         """
         steps = int(batches[0].shape[0]) if batches else 1
         compiled = self.compile(steps)
-        updated = {v.name: state[v.name] for v in self.program.updated_state}
-        constant = {v.name: state[v.name] for v in self.program.state if not v.updated}
+        updated = {name: state[name] for name in self._updated}
+        constant = {name: state[name] for name in self._constant}
         with jax_compat.enable_x64():
             new, outputs = compiled(
                 updated, constant, np.int64(step), self._replica_ids, tuple(batches)
             )
         self._limit_flight(steps, outputs)
-        names = [signature.name for signature in self.program.outputs]
-        return {**state, **new}, dict(zip(names, outputs, strict=True))
+        return {**state, **new}, dict(zip(self._outputs, outputs, strict=True))
 
     def _limit_flight(self, steps: int, outputs: Sequence[Any]) -> None:
         if not self._is_cpu or len(self.mesh.devices) == 1:
