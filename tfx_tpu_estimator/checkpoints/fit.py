@@ -38,7 +38,8 @@ def validate_fits(checkpoint: str, variables: Mapping[str, Any], what: str) -> N
 
     Args:
       checkpoint: Prefix of the checkpoint.
-      variables: {name in the checkpoint: shape}; unknown dimensions are None.
+      variables: {name in the checkpoint: shape}; unknown dimensions are None, and so is a shape
+        that may be any.
       what: The model in words, for the message, such as "the model_fn in mode 'eval'".
 
     Raises:
@@ -50,9 +51,12 @@ def validate_fits(checkpoint: str, variables: Mapping[str, Any], what: str) -> N
     if _OBJECT_GRAPH in saved and missing:
         return
     faults = [
-        f"`{name}` has shape {saved[name]} in the checkpoint and {_to_list(shape)} in the model"
+        f"`{name}` has shape {saved[name]} in the checkpoint and "
+        f"{tf.TensorShape(shape).as_list()} in the model"
         for name, shape in sorted(variables.items())
-        if name in saved and not tf.TensorShape(shape).is_compatible_with(saved[name])
+        if name in saved
+        and shape is not None
+        and not tf.TensorShape(shape).is_compatible_with(saved[name])
     ]
     faults += [f"`{name}` is not in the checkpoint{_near(name, saved)}" for name in missing]
     if faults:
@@ -115,8 +119,3 @@ def find_saver(scaffold: tf.compat.v1.train.Scaffold | None) -> Any:
 def _near(name: str, saved: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, saved, n=3)
     return f" (near names: {near})" if near else ""
-
-
-def _to_list(shape: Any) -> list | str:
-    shape = tf.TensorShape(shape)
-    return shape.as_list() if shape.rank is not None else "unknown"

@@ -63,18 +63,20 @@ def list_saved_tensors(saver: tf.compat.v1.train.Saver, graph: tf.Graph) -> tupl
 
 def list_restored_shapes(
     saver: tf.compat.v1.train.Saver, graph: tf.Graph
-) -> dict[str, tf.TensorShape]:
+) -> dict[str, tf.TensorShape | None]:
     """Returns {name in the checkpoint: whole shape} of what `saver` restores.
 
-    A Saver made with `reshape=True` takes any shape, which shows as an unknown one here.
+    A Saver made with `reshape=True` takes any shape, which shows as None here.
 
     Args:
       saver: A Saver that has been built.
       graph: The graph it was built in.
     """
-    shapes = {t.name: t.full_shape for t in list_saved_tensors(saver, graph)}
+    shapes: dict[str, tf.TensorShape | None] = {
+        t.name: t.full_shape for t in list_saved_tensors(saver, graph)
+    }
     if shapes and _reshapes(graph.get_operation_by_name(saver.saver_def.restore_op_name)):
-        return dict.fromkeys(shapes, tf.TensorShape(None))
+        return dict.fromkeys(shapes)
     return shapes
 
 
