@@ -12,7 +12,9 @@ from golden.golden_models import CASES, RESUME_CASE, RESUME_STEP, STEPS
 from helpers.golden import (
     MAKER,
     OLD_CHECKPOINT_DIR,
+    TOLERANCE,
     array_difference,
+    assert_small,
     compare_case,
     evaluation_difference,
     load_arrays,
@@ -23,13 +25,7 @@ from helpers.golden import (
 
 import tfx_tpu_estimator as tpu_estimator
 
-# Relative. What is left is rounding: kernels of another TensorFlow, on another number of threads.
-TOLERANCE = 1e-5
 OLD_PYTHON = os.environ.get("OLD_ESTIMATOR_PYTHON")
-
-
-def assert_small(differences):
-    assert max(differences.values()) <= TOLERANCE, differences
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -12,6 +12,15 @@ from golden import golden_models
 FOLDER = pathlib.Path(__file__).parents[1] / "golden"
 OLD_CHECKPOINT_DIR = FOLDER / "checkpoints" / "old_estimator"
 MAKER = FOLDER / "make_golden.py"
+# Relative. What is left is rounding: kernels of another TensorFlow, on another number of threads.
+TOLERANCE = 1e-5
+# Batches that hold all eval examples; the last one is partial.
+EVAL_BATCHES = -(-golden_models.EVAL_EXAMPLES // golden_models.BATCH_SIZE)
+
+
+def assert_small(differences: dict[str, float]) -> None:
+    """Fails if any difference is larger than rounding."""
+    assert max(differences.values()) <= TOLERANCE, differences
 
 
 @functools.cache
@@ -65,10 +74,11 @@ def evaluation_difference(found: dict[str, float], golden: dict[str, float]) -> 
     return max(abs(found[name] - value) / abs(value) for name, value in golden.items())
 
 
-def compare_case(estimator, case: str) -> dict[str, float]:
+def compare_case(estimator, case: str, eval_batches: int | None = None) -> dict[str, float]:
     """Trains `estimator` through a golden case: the largest relative difference by what it is of.
 
-    Evaluation and prediction are those of the run's own last checkpoint.
+    Evaluation and prediction are those of the run's own last checkpoint. `eval_batches` is the
+    number of batches of the whole evaluation, which an evaluation on TPUs has to be told.
     """
     golden_models.train(estimator)
     variables = golden_models.read_variables(estimator.latest_checkpoint())
@@ -81,7 +91,9 @@ def compare_case(estimator, case: str) -> dict[str, float]:
         "predictions": array_difference(
             golden_models.predict(estimator), load_group(case, "predictions")
         ),
-        "evaluation": evaluation_difference(golden_models.evaluate(estimator), evaluations["all"]),
+        "evaluation": evaluation_difference(
+            golden_models.evaluate(estimator, steps=eval_batches), evaluations["all"]
+        ),
         "evaluation of three batches": evaluation_difference(
             golden_models.evaluate(estimator, steps=3), evaluations["three_batches"]
         ),
