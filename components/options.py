@@ -13,6 +13,7 @@ _POSITIVE = (
     "eval_batch_size",
     "predict_batch_size",
     "iterations_per_loop",
+    "num_shards",
     "save_checkpoints_steps",
     "save_checkpoints_secs",
     "log_step_count_steps",
@@ -27,6 +28,7 @@ _OPTIONAL = frozenset(
         "eval_batch_size",
         "predict_batch_size",
         "iterations_per_loop",
+        "num_shards",
         "save_checkpoints_steps",
         "save_checkpoints_secs",
         "save_summary_steps",
@@ -46,8 +48,8 @@ class TPUEstimatorOptions:
     `estimator_params()`; one left out takes the module's value, then the default.
 
     Attributes:
-        use_tpu: Runs the lowered program on TPU cores. The runtime says which
-            releases can.
+        use_tpu: Runs the model_fn as one program on TPU cores, GPUs or virtual CPU
+            devices, rather than on TensorFlow's own kernels.
         train_batch_size: Global batch size of training, in examples.
         eval_batch_size: Global batch size of evaluation; None means `train_batch_size`.
         predict_batch_size: Global batch size of prediction; None means `eval_batch_size`.
@@ -55,6 +57,8 @@ class TPUEstimatorOptions:
             built from the schema.
         seed: Seed of the graph and of shuffling.
         iterations_per_loop: Training steps per return to the host.
+        num_shards: Replicas. Without an accelerator so many virtual CPU devices are
+            made; with one it must be the number that there is. None: what there is.
         save_checkpoints_steps: Steps between checkpoints; excludes the next one.
         save_checkpoints_secs: Seconds between checkpoints.
         save_summary_steps: Steps between summaries; 0 turns them off.
@@ -79,6 +83,7 @@ class TPUEstimatorOptions:
     label_key: str | None = None
     seed: int = 42
     iterations_per_loop: int | None = None
+    num_shards: int | None = None
     save_checkpoints_steps: int | None = None
     save_checkpoints_secs: int | None = None
     save_summary_steps: int | None = None

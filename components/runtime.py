@@ -6,6 +6,7 @@ Shared by the Trainer and the Evaluator, so that both run the same program.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,9 +17,11 @@ from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.estimator import TPUEstimator
 from tfx_tpu_estimator.export.receivers import build_schema_serving_input_receiver_fn
+from tfx_tpu_estimator.inputs import tfrecord
 from tfx_tpu_estimator.inputs.schema import read_schema
 from tfx_tpu_estimator.inputs.schema_input import make_schema_input_fn
 
+from .examples import SplitFiles, list_split_files, resolve_compression
 from .options import TPUEstimatorOptions, option_names
 from .user_module import MODEL_FN, UserModule, accepts
 
@@ -140,6 +143,27 @@ def create_estimator(program: Program, model_dir: str, *, warm_start: bool = Fal
         export_to_tpu=options.export_to_tpu,
         warm_start_from=program.data.base_model if warm_start else None,
     )
+
+
+def count_eval_steps(program: Program, files: SplitFiles) -> int | None:
+    """Returns the steps of an evaluation: those asked for, or on devices those of all examples.
+
+    Devices have to be told when to stop; the host goes on to the end of the input.
+
+    Args:
+        program: What is evaluated.
+        files: The examples.
+    """
+    if program.data.eval_steps is not None or not program.options.use_tpu:
+        return program.data.eval_steps
+    options = program.options
+    return count_steps(files, options.eval_batch_size or options.train_batch_size)
+
+
+def count_steps(files: SplitFiles, batch_size: int) -> int:
+    """Returns the batches of one pass over `files`, the last partial one included."""
+    records = tfrecord.count_records(list_split_files(files), resolve_compression(files))
+    return math.ceil(records / batch_size)
 
 
 def resolve_train_input_fn(program: Program) -> Callable[..., Any]:
@@ -265,6 +289,13 @@ def _create_run_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfi
         for name in _RUN_CONFIG_OPTIONS
         if getattr(options, name) is not None
     }
-    if options.iterations_per_loop is not None:
-        given["tpu_config"] = TPUConfig(iterations_per_loop=options.iterations_per_loop)
+    tpu = {
+        name: getattr(options, name)
+        for name in ("iterations_per_loop", "num_shards")
+        if getattr(options, name) is not None
+    }
+    if not options.use_tpu:
+        # One replica is all that there is then, whatever number the devices shall have.
+        tpu.pop("num_shards", None)
+    given["tpu_config"] = TPUConfig(**tpu)
     return RunConfig(model_dir=model_dir, tf_random_seed=options.seed, **given)

@@ -12,7 +12,12 @@ _logger = logging.getLogger("tfx_tpu_estimator.pipelines")
 
 
 def run_demo(
-    name: str, output: str, *, train_steps: int | None = None, enable_cache: bool = True
+    name: str,
+    output: str,
+    *,
+    train_steps: int | None = None,
+    use_tpu: bool | None = None,
+    enable_cache: bool = True,
 ) -> int:
     """Runs a demo pipeline and prints a summary.
 
@@ -20,6 +25,8 @@ def run_demo(
       name: "taxi" or "digits".
       output: Directory for everything it writes; `<output>/<name>` is used.
       train_steps: Steps to train; None for the example's own.
+      use_tpu: Whether to run as one program on TPU cores or virtual ones; None for the example's
+        own default.
       enable_cache: Whether unchanged nodes are skipped.
 
     Returns:
@@ -34,5 +41,7 @@ def run_demo(
     from tfx_tpu_estimator.pipelines.presentation import run_and_present
 
     example = importlib.import_module(f"tfx_tpu_estimator.examples.{name}.demo_config")
-    config = example.make_config(directory, train_steps=train_steps, enable_cache=enable_cache)
+    config = example.make_config(
+        directory, train_steps=train_steps, use_tpu=use_tpu, enable_cache=enable_cache
+    )
     return run_and_present(config, log_file)

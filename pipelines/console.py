@@ -33,6 +33,7 @@ def send_logs_to(log_file: str) -> None:
       send_logs_to("out/pipeline.log")
     """
     os.makedirs(os.path.dirname(os.path.abspath(log_file)), exist_ok=True)
+    _divert_native_output(log_file)
     everything = logging.FileHandler(log_file)
     everything.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     ours = logging.StreamHandler(sys.stderr)
@@ -45,6 +46,20 @@ def send_logs_to(log_file: str) -> None:
     root.addHandler(ours)
     root.setLevel(logging.INFO)
     _adopt_absl()
+
+
+def _divert_native_output(log_file: str) -> None:
+    """Sends what native code writes to file descriptor 2 to `log_file`.
+
+    XLA's messages about its devices know no log level. `sys.stderr`, through which Python and this
+    package write, goes on to the terminal.
+    """
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    target = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(target, 2)
+    os.close(target)
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, encoding="utf-8", errors="replace")
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:

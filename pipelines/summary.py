@@ -20,7 +20,9 @@ def describe(report: RunReport, config: PipelineConfig, seconds: float) -> str:
       config: What was run.
       seconds: How long it took.
     """
-    lines = ["", f"Pipeline {config.name!r} finished in {seconds:.0f} s.", ""]
+    replicas = report.artifacts.get("Model", {}).get(constants.REPLICAS, 1)
+    sharded = f" The model was trained over {replicas} cores." if replicas > 1 else ""
+    lines = ["", f"Pipeline {config.name!r} finished in {seconds:.0f} s.{sharded}", ""]
     lines += _describe_nodes(report)
     lines += _describe_metrics(report)
     lines += _describe_slices(report)
@@ -73,9 +75,12 @@ def _describe_slices(report: RunReport) -> list[str]:
     }
     names = sorted({name for values in rows.values() for name in values})
     width = max(len(name) for name in [*rows, "overall"]) + 2
-    lines = ["  By slice", "    " + " " * width + "".join(f"{name:>22}" for name in names)]
+    lines = [
+        "  By slice",
+        "    " + " " * width + "".join(f"{name:>{len(name) + 3}}" for name in names),
+    ]
     for row in sorted(rows):  # the overall slice, whose key is empty, comes first
-        cells = "".join(f"{_number(rows[row].get(name)):>22}" for name in names)
+        cells = "".join(f"{_number(rows[row].get(name)):>{len(name) + 3}}" for name in names)
         lines.append(f"    {row or 'overall':<{width}}{cells}")
     return [*lines, ""]
 

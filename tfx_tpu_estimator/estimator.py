@@ -35,7 +35,8 @@ _logger = logging.getLogger(__name__)
 class TPUEstimator:
     """Runs a TPUEstimator model_fn: the API of `tf.compat.v1.estimator.tpu.TPUEstimator`.
 
-    This release runs `use_tpu=False`, the model_fn on TensorFlow's own CPU and GPU kernels.
+    With `use_tpu` the model_fn is lowered to one XLA program that runs on every TPU core, GPU or
+    virtual CPU device at once; without, it runs as a plain graph on TensorFlow's own kernels.
     Arguments whose feature is not in this release are checked and refused, never ignored.
 
     Args:
@@ -45,7 +46,9 @@ class TPUEstimator:
         new temporary directory.
       config: A `RunConfig`. Required.
       params: Hyperparameters, a dict; input_fn and model_fn get a copy with `batch_size` added.
-      use_tpu: Must be False in this release.
+      use_tpu: Whether to run on TPU cores: on those of this host, else on its GPUs, else on virtual
+        CPU devices, whose number TPUConfig.num_shards or the environment variable
+        TFX_TPU_ESTIMATOR_NUM_CORES says (default 8).
       train_batch_size: Global batch size for training, an int > 0; seen as params['batch_size'].
         Required when `use_tpu`.
       eval_batch_size: The same for evaluation.
@@ -135,6 +138,11 @@ class TPUEstimator:
     def model_dir(self) -> str:
         """The directory of checkpoints and event files."""
         return str(self._config.model_dir)
+
+    @property
+    def num_replicas(self) -> int:
+        """How many replicas train the model; with `use_tpu` this looks for the devices."""
+        return self._runners[ModeKeys.TRAIN].num_replicas
 
     @property
     def model_fn(self) -> Callable:

@@ -17,7 +17,7 @@ from ..constants import RUNTIME_METRICS_FILE
 from ..data_errors import explain_data_errors
 from ..examples import SplitFiles, check_tf_examples, resolve_splits
 from ..run_record import RunRecord, load_recorded_module
-from ..runtime import build_program, create_estimator, resolve_eval_input_fn
+from ..runtime import build_program, count_eval_steps, create_estimator, resolve_eval_input_fn
 
 _logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ def _evaluate(
         estimator = create_estimator(program, model_dir)
         metrics = estimator.evaluate(
             input_fn,
+            steps=count_eval_steps(program, files),
             checkpoint_path=os.path.join(serving_path, "variables", "variables"),
             name=split,
         )

@@ -93,8 +93,7 @@ def _describe_run(module: UserModule, trained: TrainedModel, serving_path: str) 
         options = trained.program.options
         facts[constants.TRAIN_BATCH_SIZE] = options.train_batch_size
         facts[constants.SEED] = options.seed
-        # One replica is all that `use_tpu=False` has.
-        facts[constants.REPLICAS] = 1
+        facts[constants.REPLICAS] = trained.replicas
     return facts
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,14 +14,15 @@ from tfx.dsl.io import fileio
 from tfx_tpu_estimator.checkpoints import layout
 from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.estimator import TPUEstimator
-from tfx_tpu_estimator.inputs import tfrecord
 
 from ..data_errors import explain_data_errors
-from ..examples import SplitFiles, check_tf_examples, list_split_files, resolve_compression
+from ..examples import SplitFiles, check_tf_examples
 from ..runtime import (
     Program,
     build_program,
     check_receiver,
+    count_eval_steps,
+    count_steps,
     create_estimator,
     resolve_eval_input_fn,
     resolve_receiver_fn,
@@ -44,11 +44,13 @@ class TrainedModel:
         metrics: Result of the final evaluation, by name.
         global_step: Step of the exported checkpoint; None where the model has none.
         program: The program that ran; None for the run_fn form.
+        replicas: How many replicas trained it; None for the run_fn form.
     """
 
     metrics: Mapping[str, Any]
     global_step: int | None
     program: Program | None
+    replicas: int | None = None
 
 
 def train_functions(
@@ -81,12 +83,17 @@ def train_functions(
     with _explain(program, inputs.train, "train_input_fn"):
         _train(estimator, program, train_input_fn, inputs)
     with _explain(program, inputs.evaluation, "eval_input_fn"):
-        metrics = estimator.evaluate(eval_input_fn, steps=inputs.data.eval_steps)
+        metrics = estimator.evaluate(
+            eval_input_fn, steps=count_eval_steps(program, inputs.evaluation)
+        )
     # 3. Export.
     checkpoint = layout.resolve_checkpoint(checkpoint_dir, None)
     _export(estimator, receiver_fn, checkpoint, serving_dir)
     return TrainedModel(
-        metrics=metrics, global_step=layout.read_global_step(checkpoint), program=program
+        metrics=metrics,
+        global_step=layout.read_global_step(checkpoint),
+        program=program,
+        replicas=estimator.num_replicas,
     )
 
 
@@ -106,7 +113,13 @@ def _train(
     max_steps = inputs.data.train_steps
     if max_steps is None and program.module.get("train_input_fn") is None:
         # The schema's input repeats for ever: one pass has to be counted.
-        max_steps = _count_steps_of_one_pass(inputs, program.options.train_batch_size)
+        max_steps = count_steps(inputs.train, program.options.train_batch_size)
+        _logger.info("One pass over the examples is %d steps.", max_steps)
+    if max_steps is None and program.options.use_tpu:
+        raise ValueError(
+            "`train_args.num_steps` must be given with `use_tpu=True` and a `train_input_fn` of "
+            "the module's own: devices have to be told when to stop."
+        )
     if max_steps is None and start:
         input_fn = _skip_batches(input_fn, start)
     estimator.train(input_fn, max_steps=max_steps)
@@ -119,15 +132,6 @@ def _read_start(estimator: TPUEstimator) -> int:
     step = layout.read_global_step(checkpoint)
     _logger.info("Resuming training from step %d (%s).", step, checkpoint)
     return step
-
-
-def _count_steps_of_one_pass(inputs: TrainerInputs, batch_size: int) -> int:
-    records = tfrecord.count_records(
-        list_split_files(inputs.train), resolve_compression(inputs.train)
-    )
-    steps = math.ceil(records / batch_size)
-    _logger.info("One pass over %d examples is %d steps.", records, steps)
-    return steps
 
 
 def _skip_batches(input_fn: Callable, count: int) -> Callable:

@@ -31,13 +31,19 @@ _EVAL_CONFIG = """
 
 
 def make_config(
-    directory: str, *, train_steps: int | None = None, enable_cache: bool = True
+    directory: str,
+    *,
+    train_steps: int | None = None,
+    use_tpu: bool | None = None,
+    enable_cache: bool = True,
 ) -> PipelineConfig:
     """Writes the data and returns the parameters of the digits pipeline.
 
     Args:
       directory: Where everything is written, the data in `<directory>/data`.
       train_steps: Steps to train; None for 300.
+      use_tpu: Whether to run as one program on TPU cores, or virtual ones, rather than on
+        TensorFlow's own kernels. None: False.
       enable_cache: Whether unchanged nodes are skipped.
     """
     data = os.path.join(directory, "data")
@@ -52,7 +58,12 @@ def make_config(
         schema_file=os.path.join(data, "schema.pbtxt"),
         module_file=os.path.join(here, "digits_module.py"),
         push_dir=os.path.join(directory, "pushed"),
-        options=TPUEstimatorOptions(train_batch_size=64, label_key="digit"),
+        options=TPUEstimatorOptions(
+            use_tpu=bool(use_tpu),
+            train_batch_size=64,
+            iterations_per_loop=50,
+            label_key="digit",
+        ),
         train_steps=train_steps or 300,
         eval_config=text_format.Parse(_EVAL_CONFIG, tfma.EvalConfig()),
         enable_cache=enable_cache,

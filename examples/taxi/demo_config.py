@@ -35,13 +35,19 @@ _EVAL_CONFIG = """
 
 
 def make_config(
-    directory: str, *, train_steps: int | None = None, enable_cache: bool = True
+    directory: str,
+    *,
+    train_steps: int | None = None,
+    use_tpu: bool | None = None,
+    enable_cache: bool = True,
 ) -> PipelineConfig:
     """Returns the parameters of the taxi pipeline.
 
     Args:
       directory: Where everything is written.
       train_steps: Steps to train; None for 2,000.
+      use_tpu: Whether to run as one program on TPU cores, or virtual ones, rather than on
+        TensorFlow's own kernels. None: True.
       enable_cache: Whether unchanged nodes are skipped.
     """
     here = os.path.dirname(os.path.abspath(__file__))
@@ -57,7 +63,12 @@ def make_config(
         module_file=module_file,
         evaluator_module_file=module_file,
         push_dir=os.path.join(directory, "pushed"),
-        options=TPUEstimatorOptions(train_batch_size=256, label_key="big_tipper"),
+        options=TPUEstimatorOptions(
+            use_tpu=use_tpu is not False,
+            train_batch_size=256,
+            iterations_per_loop=100,
+            label_key="big_tipper",
+        ),
         train_steps=train_steps or 2000,
         eval_config=text_format.Parse(_EVAL_CONFIG, tfma.EvalConfig()),
         enable_cache=enable_cache,

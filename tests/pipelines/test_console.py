@@ -10,6 +10,8 @@ console.quiet_third_parties()
 console.send_logs_to(sys.argv[1])
 import warnings
 warnings.warn("noise of a library", FutureWarning)
+import os
+os.write(2, b"noise of native code\\n")
 logging.getLogger("absl").info("node runs")
 logging.getLogger("tensorflow").warning("deprecated")
 logging.getLogger("tfx_tpu_estimator.pipelines").info("[1/2] Trainer ...")
@@ -27,5 +29,5 @@ def test_only_our_own_lines_reach_the_terminal(tmp_path):
     assert result.stdout == ""
     assert result.stderr.splitlines() == ["[1/2] Trainer ...", "train: 1/2 steps", "a warning"]
     logged = log_file.read_text()
-    for text in ("node runs", "deprecated", "[1/2] Trainer ...", "a detail", "a warning"):
+    for text in ("noise of native code", "node runs", "deprecated", "[1/2] Trainer ...", "a detail", "a warning"):
         assert text in logged

@@ -55,6 +55,9 @@ def find_devices(platform: str | None = None, num_shards: int | None = None) -> 
     wanted = resolve_platform(platform)
     cores = resolve_virtual_cores(num_shards)
     request_virtual_devices(cores)
+    if not _may_have_tpu():
+        # Else libtpu, where it is installed, waits minutes for a metadata server.
+        os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
     jax = import_jax()
     for candidate in ("tpu", "gpu") if wanted is None else (wanted,):
         if candidate == "cpu":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
 
@@ -89,7 +90,7 @@ def place_state(program: Program, mesh: Any, values: Mapping[str, Any]) -> dict[
 
 def read_state(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Copies variables to the host, those of replica 0 where replicas differ; waits for them."""
-    return {name: np.array(_first_replica(value)) for name, value in state.items()}
+    return {name: copy_aligned(np.asarray(_first_replica(value))) for name, value in state.items()}
 
 
 def _first_replica(value: Any) -> Any:

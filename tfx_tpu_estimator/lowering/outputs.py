@@ -71,6 +71,8 @@ def collect_outputs(spec: EstimatorSpec | TPUEstimatorSpec) -> Outputs:
     keys: tuple[str, ...] = ()
     if spec.mode == ModeKeys.PREDICT:
         keys = _add_predictions(tensors, spec.predictions)
+    # An output that is an input as it came would leave nothing to lower.
+    tensors = {name: tf.identity(tensor) for name, tensor in tensors.items()}
     return Outputs(
         tensors=tensors, eval_metrics=eval_metrics, host_call=host_call, prediction_keys=keys
     )

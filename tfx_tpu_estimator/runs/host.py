@@ -41,6 +41,11 @@ class HostRunner:
         self._model = model
         self._batch_sizes = batch_sizes
 
+    @property
+    def num_replicas(self) -> int:
+        """One: the whole batch is one step of one copy."""
+        return 1
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints; see `TPUEstimator.train`."""
         batch_size = self._batch_sizes[ModeKeys.TRAIN]

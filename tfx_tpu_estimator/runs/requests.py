@@ -73,6 +73,11 @@ class PredictRequest:
 class Runner(Protocol):
     """One way to run a model_fn."""
 
+    @property
+    def num_replicas(self) -> int:
+        """How many copies of the model share a step."""
+        ...
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints."""
         ...

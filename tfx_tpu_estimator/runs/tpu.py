@@ -24,6 +24,11 @@ class TpuRunner:
     def __init__(self, model: TpuModel):
         self._engine = Engine(model)
 
+    @property
+    def num_replicas(self) -> int:
+        """The replicas of all hosts."""
+        return self._engine.topology.num_replicas
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints; see `TPUEstimator.train`."""
         train(self._engine, request)

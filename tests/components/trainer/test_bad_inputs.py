@@ -14,7 +14,6 @@ from tfx_tpu_estimator.errors import (
     DataCorruptionError,
     EmptySplitError,
     ExportError,
-    FeatureNotAvailableError,
     SchemaMismatchError,
     UserModuleError,
 )
@@ -176,9 +175,11 @@ def test_a_disk_that_is_full_during_export(trainer):
     assert "checkpoint" in os.listdir(folder)
 
 
-def test_tpu_is_refused(trainer):
-    trainer.options = TPUEstimatorOptions(use_tpu=True, label_key="label")
-    fails(trainer, FeatureNotAvailableError, "`use_tpu`=True is not available")
+def test_batch_size_that_does_not_divide_over_the_cores(trainer):
+    trainer.options = TPUEstimatorOptions(
+        use_tpu=True, num_shards=4, train_batch_size=30, label_key="label"
+    )
+    fails(trainer, ValueError, "train batch size 30 must be divisible by number of replicas 4")
 
 
 def test_payloads_that_are_no_examples(trainer):

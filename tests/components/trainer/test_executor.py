@@ -177,3 +177,36 @@ def test_a_base_model_is_where_training_starts(trainer):
     assert model.get_int_custom_property("global_step") == 1
     records = make_records(8, seed=5)
     np.testing.assert_allclose(serve(model, records), serve(base, records), rtol=1e-5)
+
+
+def sharded(trainer):
+    trainer.options = TPUEstimatorOptions(
+        use_tpu=True, num_shards=4, train_batch_size=16, eval_batch_size=12, label_key="label"
+    )
+    return trainer.run()[0]
+
+
+def test_sharded_training_gives_the_model_of_the_host(trainer):
+    bare = 'tf1.train.GradientDescentOptimizer(params.get("learning_rate", 0.5))'
+    trainer.module_file.write_text(MODEL.replace(bare, f"tf1.tpu.CrossShardOptimizer({bare})"))
+    trainer.options = TPUEstimatorOptions(
+        train_batch_size=16, eval_batch_size=12, label_key="label"
+    )
+    host, _ = trainer.run()
+    model = sharded(trainer)
+    assert host.get_int_custom_property("replicas") == 1
+    assert model.get_int_custom_property("replicas") == 4
+    records = make_records(20, seed=5)
+    np.testing.assert_allclose(serve(model, records), serve(host, records), rtol=1e-4)
+    # All examples are evaluated, the last partial batch too, though no step count was given.
+    for name in ("metric/accuracy", "metric/loss"):
+        assert model.get_float_custom_property(name) == pytest.approx(
+            host.get_float_custom_property(name), rel=1e-4
+        )
+
+
+def test_devices_have_to_be_told_when_to_stop(trainer):
+    trainer.module_file.write_text(MODEL + OWN_INPUT + OWN_RECEIVER)
+    trainer.train_args = trainer_pb2.TrainArgs()
+    with pytest.raises(ValueError, match=r"`train_args\.num_steps` must be given with"):
+        sharded(trainer)
