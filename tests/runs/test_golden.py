@@ -22,7 +22,7 @@ from helpers.golden import (
 import tfx_tpu_estimator as tpu_estimator
 
 # Every case on one number of replicas, every number with several cases.
-REPLICAS = dict(zip(CASES, [8, 4, 2, 1] + [4, 2, 8, 1] + [2, 8, 4, 1], strict=True))
+REPLICAS = dict(zip(CASES, [8, 4, 2, 1, 4, 2, 8, 1, 2, 8, 4, 1], strict=True))
 
 
 def make_estimator(case, model_dir, replicas, *, use_tpu=True, loop=8, **config):

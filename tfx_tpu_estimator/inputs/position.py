@@ -154,6 +154,17 @@ def _parse(fields: dict[str, Any]) -> InputPosition:
     return InputPosition(pipeline=str(fields["pipeline"]), batch_size=size, batches=batches)
 
 
+def remove_position(checkpoint: str) -> None:
+    """Deletes the position that belongs to a checkpoint, if there is one.
+
+    Args:
+      checkpoint: Prefix of the checkpoint.
+    """
+    path = checkpoint + SUFFIX
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.remove(path)
+
+
 def remove_orphans(model_dir: str) -> None:
     """Deletes positions whose checkpoint is gone; call it before `save_position`, not after.
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.policies import SavePolicy
 from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
+from tfx_tpu_estimator.inputs.position import remove_position
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror
 
 
@@ -62,8 +63,14 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
         self._mirror = mirror
         self._state = state
         self._get_payload = get_payload
+        self._writer: CheckpointWriter | None = None
         self._saved_step: int | None = None
         self._saved_at = 0.0
+
+    @property
+    def latest_checkpoint(self) -> str | None:
+        """Prefix of the newest checkpoint that is written."""
+        return None if self._writer is None else self._writer.latest_checkpoint
 
     def begin(self) -> None:
         """Lets listeners add to the graph."""
@@ -94,17 +101,24 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
             self._save_if(due, session)
         finally:
             self.close()
+        if self._get_payload() is None and self.latest_checkpoint is not None:
+            # It may have been saved with one, before it was known that it is the last.
+            remove_position(self.latest_checkpoint)
         for listener in self._listeners:
             listener.end(session, self._state.step)
 
     def close(self) -> None:
         """Waits for a write in flight."""
-        self._writer.close()
+        # There is no writer where the session could not be opened.
+        if self._writer is not None:
+            self._writer.close()
 
     def _save_if(self, due: bool, session: tf.compat.v1.Session) -> bool:
-        if not due:
+        if not due or self._writer is None:
             return False
         step = self._state.step
+        # Before anything is copied: never two copies of the state at a time.
+        self._writer.wait()
         values = self._mirror.read_all(session, self._state)
         if self._listeners:
             self._mirror.assign(session, values)

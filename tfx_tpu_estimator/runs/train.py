@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import saving
+from tfx_tpu_estimator.checkpoints.fit import FitHook
 from tfx_tpu_estimator.checkpoints.policies import create_save_policy
 from tfx_tpu_estimator.checkpoints.saved_tensors import list_saved_tensors
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
@@ -21,6 +22,7 @@ from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
 from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror, open_session
 from tfx_tpu_estimator.runs.loop_length import LoopPlan
+from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
 from tfx_tpu_estimator.runs.streams import place_with
@@ -38,6 +40,7 @@ def train(engine: Engine, request: TrainRequest) -> None:
       ValueError: Batch sizes, input or model_fn cannot run on the devices; before anything is
         compiled.
       NanLossError: The loss became NaN.
+      TrainingTerminated: SIGTERM came; the state is saved.
     """
     # 1. Checks, and the input of one replica.
     setting = engine.resolve_input(ModeKeys.TRAIN)
@@ -48,8 +51,8 @@ def train(engine: Engine, request: TrainRequest) -> None:
         if request.warm_start is not None and request.checkpoint is None:
             apply_warm_start(request.warm_start)
     # 3. Steps.
-    with Progress("train", request.target) as progress:
-        _TrainingRun(engine, setting, built, deployed, request, progress).run()
+    with TerminationWatch() as watch, Progress("train", request.target) as progress:
+        _TrainingRun(engine, setting, built, deployed, request, progress, watch).run()
 
 
 def _deploy(engine: Engine, setting: InputSetting, request: TrainRequest) -> DeployedInput:
@@ -78,8 +81,10 @@ class _TrainingRun:
         deployed: DeployedInput,
         request: TrainRequest,
         progress: Progress,
+        watch: TerminationWatch,
     ):
         self._config = engine.model.config
+        self._watch = watch
         self._built = built
         self._deployed = deployed
         self._request = request
@@ -110,7 +115,7 @@ class _TrainingRun:
         try:
             with open_session(
                 self._built.traced,
-                hooks=self._list_hooks(saver),
+                hooks=self._list_hooks(saver, scaffold),
                 scaffold=scaffold,
                 config=self._config,
                 checkpoint=self._request.checkpoint,
@@ -122,12 +127,17 @@ class _TrainingRun:
                 saver.close()
             tf.compat.v1.summary.FileWriterCache.clear()
         _logger.info("Loss for final step: %s.", self._recorder.loss)
+        if self._watch.requested:
+            saved = None if saver is None else saver.latest_checkpoint
+            raise TrainingTerminated(self._state.step, saved)
 
     def _run_loops(self, session: Any, saver: DeviceSaverHook | None) -> None:
         raw = session.raw_session()
         executable = self._built.executable
         self._state.variables = executable.place_state(self._mirror.read_initial(raw))
         if saver is not None and saver.start(raw):
+            return
+        if self._watch.requested:
             return
         done = loop_start = 0
         with HostStream(
@@ -144,18 +154,28 @@ class _TrainingRun:
                 session.run(self._mirror.read_step)
                 if session.should_stop():
                     break
+                if self._watch.requested and self._state.step != self._request.target:
+                    return
         # What follows is the last save of a training that ended as it should: another call of
         # train starts its input from the beginning.
         self._position = None
 
-    def _list_hooks(self, saver: DeviceSaverHook | None) -> list[Any]:
+    def _list_hooks(
+        self, saver: DeviceSaverHook | None, scaffold: tf.compat.v1.train.Scaffold
+    ) -> list[Any]:
         spec = self._built.traced.spec
         users = [*self._request.hooks, *(spec.training_hooks or ())]
         hooks: list[Any] = [MirrorHook(self._mirror, self._state)] if users else []
         hooks += users
         if self._host_call is not None:
             hooks.append(self._host_call.hook)
-        return hooks if saver is None else [*hooks, saver]
+        if saver is not None:
+            hooks.append(saver)
+        if self._request.checkpoint is not None:
+            hooks.append(
+                FitHook(self._request.checkpoint, scaffold, "the model_fn in mode 'train'")
+            )
+        return hooks
 
     def _make_saver(self, scaffold: tf.compat.v1.train.Scaffold) -> DeviceSaverHook | None:
         config, request = self._config, self._request

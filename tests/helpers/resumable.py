@@ -1,0 +1,115 @@
+"""A training with shuffled input and dropout, here or in a process that gets a signal on its way.
+
+Run as a script, it sends itself a signal when it has trained so many steps:
+
+    resumable.py <model_dir> <signal number> <step> <steps between checkpoints>
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+import tfx_tpu_estimator as tpu_estimator
+
+tf1 = tf.compat.v1
+
+STEPS = 30
+LOOP = 4
+RNG = np.random.RandomState(5)
+FEATURES = RNG.randn(50, 4).astype("float32")
+LABELS = (FEATURES[:, :1] * FEATURES[:, 1:2] > 0).astype("float32")
+
+
+def input_fn(params):
+    """Shuffled anew in every pass, for ever; 50 examples are no whole number of batches."""
+    data = tf.data.Dataset.from_tensor_slices(({"x": FEATURES}, LABELS))
+    return data.shuffle(50).repeat().batch(params["batch_size"], drop_remainder=True)
+
+
+def model_fn(features, labels, mode, params):
+    """A dense network with dropout; `params["on_step"]`, if given, is called on the host."""
+    hidden = tf1.layers.dense(features["x"], 16, activation=tf.nn.relu, name="hidden")
+    hidden = tf1.layers.dropout(hidden, rate=0.3, training=True)
+    logits = tf1.layers.dense(hidden, 1, name="logits")
+    loss = tf1.losses.sigmoid_cross_entropy(labels, logits)
+    optimizer = tf1.tpu.CrossShardOptimizer(tf1.train.AdamOptimizer(0.01))
+    step = tf1.train.get_global_step()
+    train_op = optimizer.minimize(loss, step)
+    on_step = params.get("on_step")
+    if on_step is None:
+        return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
+
+    def host_call(steps):
+        return [tf1.py_func(lambda values: on_step(int(values[0])), [steps], [])]
+
+    # The step that ends with it: the host_call runs after the update.
+    ended = tf.reshape(tf.cast(step, tf.int32) + 1, [1])
+    return tpu_estimator.TPUEstimatorSpec(
+        mode, loss=loss, train_op=train_op, host_call=(host_call, [ended])
+    )
+
+
+def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, **config):
+    """The estimator of this training; its trainings in one process share nothing."""
+    config = tpu_estimator.RunConfig(
+        model_dir=str(model_dir),
+        tf_random_seed=7,
+        save_checkpoints_steps=save_every,
+        keep_checkpoint_max=None,
+        tpu_config=tpu_estimator.TPUConfig(iterations_per_loop=loop, num_shards=replicas),
+        **config,
+    )
+    params = {} if on_step is None else {"on_step": on_step}
+    return tpu_estimator.TPUEstimator(
+        model_fn, config=config, params=params, use_tpu=True, train_batch_size=8
+    )
+
+
+def train(model_dir, **arguments):
+    """Trains up to `STEPS`, from where `model_dir` is; returns the estimator."""
+    return make_estimator(model_dir, **arguments).train(input_fn, max_steps=STEPS)
+
+
+def read_variables(model_dir, step=STEPS):
+    """Returns all variables of a checkpoint by name, slots included."""
+    reader = tf.train.load_checkpoint(str(pathlib.Path(model_dir) / f"model.ckpt-{step}"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def assert_identical(found, expected):
+    """Fails unless both hold the same variables, equal to the bit."""
+    assert sorted(found) == sorted(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def train_in_process(model_dir, signal_number, step, save_every):
+    """Trains in another process, which gets the signal when step `step` has run."""
+    tests = pathlib.Path(__file__).parents[1]
+    paths = [str(tests), str(tests.parent)]
+    command = [sys.executable, __file__, str(model_dir), int(signal_number), step, save_every]
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def _main(model_dir, signal_number, at_step, save_every):
+    def send(step):
+        if step == int(at_step):
+            os.kill(os.getpid(), int(signal_number))
+
+    train(model_dir, on_step=send, save_every=int(save_every))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
