@@ -58,16 +58,29 @@ def receiver_fn():
     return tpu_estimator.ServingInputReceiver({"x": x}, {"x": x})
 
 
-def make_estimator(model_dir, model_fn=linear_model_fn, **arguments):
-    """A TPUEstimator on the host engine with defaults that suit tests."""
+def make_estimator(model_dir, model_fn=linear_model_fn, *, use_tpu=False, **arguments):
+    """A TPUEstimator with defaults that suit tests, on the host engine unless told."""
     config = arguments.pop("config", None) or tpu_estimator.RunConfig(tf_random_seed=1)
     arguments.setdefault("params", {})
     arguments.setdefault("train_batch_size", 10)
     arguments.setdefault("eval_batch_size", 32)
     arguments.setdefault("predict_batch_size", 32)
     return tpu_estimator.TPUEstimator(
-        model_fn, model_dir=str(model_dir), config=config, use_tpu=False, **arguments
+        model_fn, model_dir=str(model_dir), config=config, use_tpu=use_tpu, **arguments
     )
+
+
+def make_tpu_estimator(
+    model_dir, model_fn=linear_model_fn, *, replicas=2, loop=4, tpu=None, run=None, **arguments
+):
+    """The same on virtual devices; `tpu` and `run` are more of TPUConfig and of RunConfig."""
+    tpu_config = tpu_estimator.TPUConfig(
+        num_shards=replicas, iterations_per_loop=loop, **(tpu or {})
+    )
+    config = tpu_estimator.RunConfig(
+        **{"tf_random_seed": 1, "tpu_config": tpu_config, **(run or {})}
+    )
+    return make_estimator(model_dir, model_fn, config=config, use_tpu=True, **arguments)
 
 
 def train_by_hand(steps, batch_size=10, learning_rate=0.1):

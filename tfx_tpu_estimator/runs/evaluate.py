@@ -18,7 +18,6 @@ from tfx_tpu_estimator.runs.host_session import HostMirror, open_session
 from tfx_tpu_estimator.runs.metrics import Metrics
 from tfx_tpu_estimator.runs.remainder import describe_remainder, take_real_rows
 from tfx_tpu_estimator.runs.requests import EvaluateRequest
-from tfx_tpu_estimator.runs.streams import merge_replicas
 
 
 def evaluate(engine: Engine, request: EvaluateRequest) -> dict[str, Any]:
@@ -65,7 +64,7 @@ class _EvaluationRun:
         self._deployed = deployed
         self._request = request
         self._mirror = HostMirror(built.traced, built.executable.program)
-        self._metrics = Metrics(built.traced)
+        self._metrics = Metrics(built.traced, broadcast=setting.broadcast)
         self._host_call = make_host_call(built.traced, broadcast=setting.broadcast)
 
     def run(self) -> dict[str, Any]:
@@ -131,6 +130,6 @@ def _run(
     built: BuiltModel, state: Mapping[str, Any], step: int, arrays: Sequence[np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Runs one step; returns outputs [replicas, ...] by name."""
-    placed = built.executable.place_batches([merge_replicas(array) for array in arrays])
+    placed = built.place(arrays)
     _, outputs = built.executable.run(state, step, placed)
     return {name: np.asarray(value)[0] for name, value in outputs.items()}

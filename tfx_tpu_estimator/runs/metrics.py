@@ -20,12 +20,14 @@ class Metrics:
 
     Args:
       traced: The model; its graph must not be finalised yet.
+      broadcast: Every replica has the same input: its examples count once.
 
     Raises:
       ValueError: A metric is called `loss` or `global_step`.
     """
 
-    def __init__(self, traced: TracedModel):
+    def __init__(self, traced: TracedModel, *, broadcast: bool):
+        self._broadcast = broadcast
         self._losses: list[float] = []
         self._function: FedFunction | None = None
         if traced.eval_metrics is not None:
@@ -43,7 +45,11 @@ class Metrics:
         if self._function is None:
             session.run(otherwise)
             return
-        joined = {n: join_replicas(v) for n, v in outputs.items() if n != LOSS_OUTPUT}
+        joined = {
+            name: join_replicas(value, broadcast=self._broadcast)
+            for name, value in outputs.items()
+            if name != LOSS_OUTPUT
+        }
         _, update = self._function.built
         session.run(update, self._function.feed(joined))
 
