@@ -1,6 +1,6 @@
 """Everything that differs between versions of jax, in one module.
 
-Seen working with jax 0.4.34. jax is imported when a function is called: `use_tpu=False` never
+Seen working with jax 0.4.34 and 0.10.2. jax is imported when a function is called: `use_tpu=False` never
 loads it.
 """
 
@@ -30,7 +30,7 @@ def import_jax() -> Any:
 
 def list_result_shapes(hlo: bytes) -> list[tuple[int | None, ...]]:
     """Returns the shape of each result of a serialized HLO module; None where it is dynamic."""
-    from jax.lib import xla_client
+    from jaxlib import xla_client  # `jax.lib` has no such name any more
 
     result = xla_client.XlaComputation(hlo).program_shape().result_shape()
     shapes = result.tuple_shapes() if result.is_tuple() else [result]
@@ -47,7 +47,7 @@ def hlo_to_stablehlo(hlo: bytes) -> bytes:
     if hasattr(extend_mlir, "hlo_to_stablehlo"):
         return extend_mlir.hlo_to_stablehlo(hlo)
     from jax.interpreters import mlir
-    from jax.lib import xla_client
+    from jaxlib import xla_client
 
     with mlir.make_ir_context():
         module = mlir.xla_computation_to_mlir_module(xla_client.XlaComputation(hlo))

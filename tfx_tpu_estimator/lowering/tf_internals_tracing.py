@@ -1,7 +1,7 @@
 """TensorFlow's private names that tracing a model for a TPU needs, so that an upgrade is one file.
 
 Each function says what it needs from inside TensorFlow and why no public name does it.
-Seen working with TensorFlow 2.16.
+Seen working with TensorFlow 2.16 and 2.21.
 """
 
 from __future__ import annotations
