@@ -60,7 +60,7 @@ def test_partitioned_inputs():
 
 def test_embeddings_in_tpu_memory():
     unsupported.refuse_unsupported_arguments()
-    with pytest.raises(FeatureNotAvailableError, match="`embedding_config_spec`.*Leave it None"):
+    with pytest.raises(FeatureNotAvailableError, match=r"`embedding_config_spec`.*Leave it None"):
         unsupported.refuse_unsupported_arguments(object())
 
 
@@ -70,3 +70,9 @@ def test_export_modes():
         unsupported.refuse_unsupported_export_mode("eval")
     with pytest.raises(ValueError, match="`mode` must be one of"):
         unsupported.refuse_unsupported_export_mode("x")
+
+
+def test_feed_hooks():
+    tpu_config = TPUConfig(experimental_feed_hook=object)
+    with pytest.raises(FeatureNotAvailableError, match="`experimental_feed_hook`"):
+        unsupported.refuse_unsupported_config(RunConfig(tpu_config=tpu_config))

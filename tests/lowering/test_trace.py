@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from helpers.lowered import initial_values, trace
 
-from tfx_tpu_estimator.lowering.trace import list_paths, trace_model
+from tfx_tpu_estimator.lowering.trace import trace_model
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
 tf1 = tf.compat.v1
@@ -83,12 +83,6 @@ def test_nothing_is_left_patched():
         tf1.random_uniform([1])
         tf1.tpu.cross_replica_sum(tf.constant([1.0]), group_assignment=[[0]])
         assert {"RandomUniform", "CrossReplicaSum"} <= {o.type for o in graph.get_operations()}
-
-
-def test_paths_of_nested_inputs():
-    nested = {"b": (1, {"c": 2}), "a": 3}
-    assert list_paths(nested, "features") == ["features/a", "features/b/0", "features/b/1/c"]
-    assert tf.nest.flatten(nested) == [3, 1, 2]
 
 
 def test_the_model_is_told_that_it_is_on_a_tpu():

@@ -75,3 +75,9 @@ def refuse_unsupported_config(config: RunConfig) -> None:
             "Partitioned inputs are not available in this release; got `input_partition_dims`="
             f"{tpu_config.input_partition_dims!r}. Leave it None."
         )
+    if tpu_config.experimental_feed_hook is not None:
+        raise FeatureNotAvailableError(
+            "A feed hook of one's own is not available; got `experimental_feed_hook`="
+            f"{tpu_config.experimental_feed_hook!r}. Leave it None: input is moved to the devices "
+            "by the runtime, without an infeed."
+        )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from tfx_tpu_estimator.inputs.structure import list_paths
 from tfx_tpu_estimator.lowering.collectives import Collectives
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn
@@ -239,17 +240,6 @@ def _make_placeholders(
         names += list_paths(specs, role)
         nested.append(tf.nest.pack_sequence_as(specs, made))
     return placeholders, names, (nested[0], nested[1])
-
-
-def list_paths(nested: Any, prefix: str) -> list[str]:
-    """Returns the path of each leaf of a nested structure, in the order of tf.nest.flatten."""
-    if isinstance(nested, dict):
-        items: Sequence[tuple[Any, Any]] = [(key, nested[key]) for key in sorted(nested)]
-    elif isinstance(nested, list | tuple):
-        items = list(enumerate(nested))
-    else:
-        return [prefix]
-    return [path for key, value in items for path in list_paths(value, f"{prefix}/{key}")]
 
 
 def _to_op(train_op: tf.Operation | tf.Tensor) -> tf.Operation:

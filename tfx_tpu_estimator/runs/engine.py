@@ -7,8 +7,10 @@ import dataclasses
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from tfx_tpu_estimator.config.batch_size import BatchSizes, resolve_batch_sizes
 from tfx_tpu_estimator.config.context import TPUContext
@@ -23,6 +25,7 @@ from tfx_tpu_estimator.config.topology import Topology, resolve_topology
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
+from tfx_tpu_estimator.inputs.sharding import merge_replicas
 from tfx_tpu_estimator.lowering.hlo import lower_model
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
 
@@ -74,6 +77,14 @@ class BuiltModel:
 
     traced: TracedModel
     executable: Executable
+
+    def place(self, arrays: Sequence[np.ndarray]) -> list[Any]:
+        """Moves a loop's input to the devices.
+
+        Args:
+          arrays: One per flat tensor, [K, replicas, n, ...], as the input has them.
+        """
+        return self.executable.place_batches(merge_replicas(arrays))
 
 
 class Engine:

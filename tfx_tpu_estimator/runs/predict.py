@@ -19,7 +19,6 @@ from tfx_tpu_estimator.runs.engine import BuiltModel, Engine
 from tfx_tpu_estimator.runs.host_function import join_replicas
 from tfx_tpu_estimator.runs.host_session import HostMirror
 from tfx_tpu_estimator.runs.requests import PredictRequest
-from tfx_tpu_estimator.runs.streams import place_with
 
 _PREFIX = "predictions/"
 
@@ -55,7 +54,11 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
         step = int(raw.run(mirror.read_step))
         state = built.executable.place_state(mirror.read_initial(raw))
         stream = stack.enter_context(
-            HostStream(deployed, next_loop=plan_loops(1), place=place_with(built.executable))
+            HostStream(
+                deployed,
+                next_loop=plan_loops(1),
+                place=built.place,
+            )
         )
         for loop in stream:
             _, outputs = built.executable.run(state, step, loop.batches)

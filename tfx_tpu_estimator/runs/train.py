@@ -25,7 +25,6 @@ from tfx_tpu_estimator.runs.loop_length import LoopPlan
 from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
-from tfx_tpu_estimator.runs.streams import place_with
 from tfx_tpu_estimator.runs.training_loop import StepRunner
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
@@ -141,7 +140,9 @@ class _TrainingRun:
             return
         done = loop_start = 0
         with HostStream(
-            self._deployed, next_loop=self._plan.next_program, place=place_with(executable)
+            self._deployed,
+            next_loop=self._plan.next_program,
+            place=self._built.place,
         ) as stream:
             for loop in stream:
                 self._runner.run(raw, self._state, loop, before=done - loop_start)
