@@ -1,11 +1,11 @@
 """TPUEstimator.train on the host engine."""
 
 import glob
-import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.events import read_scalars
 from helpers.models import (
     FEATURES,
     LABELS,
@@ -19,17 +19,6 @@ from helpers.models import (
 import tfx_tpu_estimator as tpu_estimator
 
 tf1 = tf.compat.v1
-
-
-def read_scalars(directory, tag):
-    """Returns {step: value} of a tag in the event files of a directory."""
-    values = {}
-    for path in glob.glob(os.path.join(directory, "events.*")):
-        for event in tf1.train.summary_iterator(path):
-            for value in event.summary.value:
-                if value.tag == tag:
-                    values[event.step] = value.simple_value
-    return values
 
 
 def test_training_equals_the_arithmetic_done_by_hand(tmp_path):

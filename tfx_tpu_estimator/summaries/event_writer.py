@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -72,8 +73,19 @@ class TrainingRecorder:
           loss: The loss of that step.
           now: A monotonic time in seconds.
         """
-        self.loss = loss
-        self._write({"loss": loss}, step)
+        self.record_run([step], [loss], now)
+
+    def record_run(self, steps: Sequence[int], losses: Sequence[float], now: float) -> None:
+        """Records steps that ran one after another before Python got its turn.
+
+        Args:
+          steps: The global step after each; not empty.
+          losses: The loss of each.
+          now: A monotonic time in seconds, after the last of them.
+        """
+        for step, loss in zip(steps, losses, strict=True):
+            self._write({"loss": loss}, step)
+        step, self.loss = steps[-1], losses[-1]
         if self._mark is None:
             self._mark = (step, now)
         elif self._log_every_steps and step - self._mark[0] >= self._log_every_steps:

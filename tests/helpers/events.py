@@ -1,0 +1,19 @@
+"""Reads event files."""
+
+import glob
+import os
+
+import tensorflow as tf
+
+tf1 = tf.compat.v1
+
+
+def read_scalars(directory, tag):
+    """Returns {step: value} of a tag in the event files of a directory."""
+    values = {}
+    for path in glob.glob(os.path.join(directory, "events.*")):
+        for event in tf1.train.summary_iterator(path):
+            for value in event.summary.value:
+                if value.tag == tag:
+                    values[event.step] = value.simple_value
+    return values

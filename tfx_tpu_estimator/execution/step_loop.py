@@ -1,0 +1,219 @@
+"""Several training steps in one run of the session: a loop inside the graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfx_tpu_estimator.execution.host_graph import HostGraph
+from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
+from tfx_tpu_estimator.lowering.step_graph import (
+    GraphPiece,
+    NotLoopableError,
+    cut_piece,
+    paste_piece,
+)
+from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op
+
+# The most steps of one run.
+MAX_STEPS = 1000
+# Before the names of a step's ops, wherever the loop puts them.
+_PREFIX = "training_step"
+_NO_SUMMARY = np.iinfo(np.int64).max
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoopResult:
+    """What the steps of one run gave.
+
+    Attributes:
+      steps: int64 [n], the global step after each.
+      losses: float64 [n].
+      summary: The merged summary of the last step, serialized, if it was due; else empty.
+      input_ended: Whether the input ended after these steps.
+    """
+
+    steps: np.ndarray
+    losses: np.ndarray
+    summary: bytes
+    input_ended: bool
+
+    def first(self, count: int) -> LoopResult:
+        """Returns the result of the first `count` steps, without a summary."""
+        return dataclasses.replace(
+            self, steps=self.steps[:count], losses=self.losses[:count], summary=b""
+        )
+
+
+class StepLoop:
+    """Training steps as a loop inside the graph they were built in.
+
+    The body is a copy of the step's ops on the same variables, iterators and tables. Random ops
+    keep the state of their kernels from run to run, so that a training gives the same numbers
+    however it is divided into runs, and the same as one run for each step.
+
+    Args:
+      built: The graph, which must be the default one and can still grow.
+      summary: The merged summary, or None.
+      before: Ops that must see the state as it is before the loop.
+
+    Raises:
+      NotLoopableError: The step must be fed, or uses reference variables.
+    """
+
+    def __init__(self, built: HostGraph, summary: tf.Tensor | None, before: list[tf.Operation]):
+        spec = built.spec
+        self._graph = built.graph
+        self._global_step = built.global_step
+        self._loss = spec.loss
+        train_op = spec.train_op
+        self._train_op = train_op.op if isinstance(train_op, tf.Tensor) else train_op
+        self._summary = summary
+        self._piece = cut_piece(built.graph, [self._loss.op, self._train_op])
+        self._summary_piece = self._cut_summary(built.graph)
+        self._runs = self._steps = 0
+        with tf.name_scope("training_loop"):
+            # Not in a collection: no checkpoint has it. It survives a run that the end of the
+            # input breaks off.
+            self._record = tf.compat.v1.Variable(
+                tf.zeros([MAX_STEPS, 3], tf.float64),
+                trainable=False,
+                collections=[],
+                use_resource=True,
+                name="record",
+            )
+            self._read_record = self._record.read_value()
+            self._feeds = [
+                tf.compat.v1.placeholder(tf.int64, [], name=name)
+                for name in ("most", "until", "summary_at", "run")
+            ]
+            with tf.control_dependencies(before):
+                self._fetches = tf.compat.v1.wrap_function(
+                    self._build, [tf.TensorSpec([], tf.int64)] * len(self._feeds)
+                )(*self._feeds)
+
+    @property
+    def initializer(self) -> tf.Operation:
+        """Must run before the first `run`."""
+        return self._record.initializer
+
+    @property
+    def loss_name(self) -> str:
+        """Name of the tensor of the loss."""
+        return self._loss.name
+
+    def run(
+        self,
+        session: tf.compat.v1.train.SingularMonitoredSession,
+        *,
+        most: int,
+        until: int,
+        summary_at: int | None,
+    ) -> LoopResult:
+        """Runs steps until one of the limits is reached, a loss is NaN, or the input ends.
+
+        Args:
+          session: Its hooks are called once.
+          most: Steps at most, not above `MAX_STEPS`.
+          until: The global step to stop at.
+          summary_at: From this global step on a summary is due; None for never.
+
+        Raises:
+          tf.errors.OpError: An op failed; says which line of the user's code made it.
+          ValueError: The input ended before the first step of all.
+          RuntimeError: An op that is no input said "out of range".
+        """
+        self._runs += 1
+        limits = (most, until, _NO_SUMMARY if summary_at is None else summary_at, self._runs)
+        try:
+            rows, summary = session.run(self._fetches, dict(zip(self._feeds, limits, strict=True)))
+        except tf.errors.OutOfRangeError as error:
+            rows = session.raw_session().run(self._read_record)
+            # Rows of earlier runs follow those of the one that was broken off.
+            rows = rows[rows[:, 2] == self._runs]
+            check_end_of_input(self._explain(error), self._steps + len(rows))
+            return _make_result(rows, b"", input_ended=True)
+        except tf.errors.OpError as error:
+            raise self._explain(error) from error
+        self._steps += len(rows)
+        return _make_result(rows, summary, input_ended=False)
+
+    def _cut_summary(self, graph: tf.Graph) -> GraphPiece | None:
+        if self._summary is None:
+            return None
+        if not tf.is_tensor(self._summary):
+            raise NotLoopableError("the Scaffold's summary_op is not a tensor")
+        if self._summary.op.name in self._piece.names:
+            raise NotLoopableError("the training op depends on the merged summary")
+        return cut_piece(graph, [self._summary.op], without=self._piece.names)
+
+    def _build(self, most: Any, until: Any, summary_at: Any, run: Any) -> tuple[Any, Any]:
+        """The loop, as the body of a function."""
+
+        def goes_on(count: Any, step: Any, is_nan: Any, summary: Any) -> Any:
+            del summary
+            return (count < most) & (step < until) & ~is_nan
+
+        def body(count: Any, step: Any, is_nan: Any, summary: Any) -> tuple[Any, ...]:
+            del is_nan
+            step, loss, summary = self._build_step(summary_at, summary)
+            row = tf.stack([loss, tf.cast(step, tf.float64), tf.cast(run, tf.float64)])
+            write = tf.raw_ops.ResourceScatterUpdate(
+                resource=self._record.handle, indices=count, updates=row
+            )
+            # All of a step is done before the next one begins.
+            with tf.control_dependencies([write]):
+                return count + 1, tf.identity(step), tf.math.is_nan(loss), summary
+
+        start = (
+            tf.constant(0, tf.int64),
+            tf.constant(np.iinfo(np.int64).min, tf.int64),
+            tf.constant(False),
+            tf.constant(""),
+        )
+        count, _, _, summary = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        with tf.control_dependencies([count]):
+            return self._record.read_value()[:count], summary
+
+    def _build_step(self, summary_at: Any, summary: Any) -> tuple[Any, Any, Any]:
+        """One step: returns the global step after it, the loss as float64, and the summary."""
+        borders = [] if self._summary_piece is None else list(self._summary_piece.outside)
+        borders = [t for t in borders if t.op.name in self._piece.names]
+        names = [self._loss.name, self._train_op.name, *(t.name for t in borders)]
+        loss, train_op, *found = paste_piece(self._piece, names, {}, _PREFIX)
+        with tf.control_dependencies([train_op, loss]):
+            step = tf.cast(self._global_step.read_value(), tf.int64)
+        loss = tf.cast(tf.reshape(loss, []), tf.float64)
+        piece = self._summary_piece
+        if piece is None or self._summary is None:
+            return step, loss, summary
+        replaced = {t.name: value for t, value in zip(borders, found, strict=True)}
+        name = self._summary.name
+        summary = tf.cond(
+            step >= summary_at,
+            lambda: paste_piece(piece, [name], replaced, _PREFIX)[0],
+            lambda: tf.constant(""),
+        )
+        return step, loss, summary
+
+    def _explain(self, error: tf.errors.OpError) -> tf.errors.OpError:
+        """Returns the error with the op of the user's that failed, and the line that made it."""
+        for name in re.findall(rf"{_PREFIX}/([^\s}},\]]+)", error.message or ""):
+            op = find_op(self._graph, name)
+            if op is not None:
+                message = f"{error.message}\nOp `{name}` was made at {describe_line(op.traceback)}."
+                return type(error)(error.node_def, op, message)
+        return error
+
+
+def _make_result(rows: np.ndarray, summary: bytes, *, input_ended: bool) -> LoopResult:
+    return LoopResult(
+        steps=rows[:, 1].astype(np.int64),
+        losses=rows[:, 0],
+        summary=summary,
+        input_ended=input_ended,
+    )
