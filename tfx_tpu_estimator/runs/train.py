@@ -28,6 +28,10 @@ from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
 from tfx_tpu_estimator.runs.training_loop import StepRunner
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
+from tfx_tpu_estimator.summaries.training_writer import (
+    close_training_writers,
+    open_training_writer,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -124,7 +128,7 @@ class _TrainingRun:
         finally:
             if saver is not None:
                 saver.close()
-            tf.compat.v1.summary.FileWriterCache.clear()
+            close_training_writers()
         _logger.info("Loss for final step: %s.", self._recorder.loss)
         if self._watch.requested:
             saved = None if saver is None else saver.latest_checkpoint
@@ -157,6 +161,10 @@ class _TrainingRun:
                     break
                 if self._watch.requested and self._state.step != self._request.target:
                     return
+            else:
+                if done != loop_start:
+                    # The input ended within a loop: hooks have not seen its last steps.
+                    session.run(self._mirror.read_step)
         # What follows is the last save of a training that ended as it should: another call of
         # train starts its input from the beginning.
         self._position = None
@@ -205,7 +213,7 @@ class _TrainingRun:
 
     def _make_recorder(self, setting: InputSetting, progress: Progress) -> TrainingRecorder:
         with self._built.traced.graph.as_default():
-            writer = tf.compat.v1.summary.FileWriterCache.get(self._config.model_dir)
+            writer = open_training_writer(self._config.model_dir)
         return TrainingRecorder(writer, setting.sizes.total, self._config.log_step_count_steps)
 
     def _on_step(self, step: int, loss: float) -> None:

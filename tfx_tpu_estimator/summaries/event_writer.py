@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,7 +44,9 @@ def write_evaluation(eval_dir: str, results: dict[str, Any], global_step: int) -
             continue
         summary.value.append(proto)
     with tf.Graph().as_default():
-        writer = tf.compat.v1.summary.FileWriter(eval_dir)
+        # Files are named by the second: two evaluations within one must not share a name.
+        suffix = f".{uuid.uuid4().hex[:8]}"
+        writer = tf.compat.v1.summary.FileWriter(eval_dir, filename_suffix=suffix)
         writer.add_summary(summary, global_step)
         writer.close()
 
