@@ -20,6 +20,10 @@ from tfx_tpu_estimator.lowering.tf_internals_hooks import get_step_read
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
+from tfx_tpu_estimator.summaries.training_writer import (
+    close_training_writers,
+    open_training_writer,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -49,7 +53,7 @@ def run_host_training(
     try:
         training.run()
     finally:
-        tf.compat.v1.summary.FileWriterCache.clear()
+        close_training_writers()
 
 
 class _HostTraining:
@@ -69,7 +73,7 @@ class _HostTraining:
         self._progress = progress
         self._scaffold = saving.with_saver(built.scaffold, config)
         saving.recover_kept(self._scaffold, config.model_dir)
-        self._writer = tf.compat.v1.summary.FileWriterCache.get(config.model_dir)
+        self._writer = open_training_writer(config.model_dir)
         self._recorder = TrainingRecorder(self._writer, batch_size, config.log_step_count_steps)
         self._users_hooks = [*request.hooks, *spec_hooks(built.spec)]
         self._started = False
