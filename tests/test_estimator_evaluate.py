@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.events import read_scalars
+from helpers.hooks import CountingHook
 from helpers.models import (
     FEATURES,
     LABELS,
@@ -14,7 +16,6 @@ from helpers.models import (
     receiver_fn,
     train_input_fn,
 )
-from test_estimator_train import CountingHook, read_scalars
 
 import tfx_tpu_estimator as tpu_estimator
 

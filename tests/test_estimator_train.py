@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from helpers.events import read_scalars
+from helpers.hooks import CountingHook, Listener
 from helpers.models import (
     FEATURES,
     LABELS,
@@ -84,20 +85,6 @@ def test_no_checkpoints_when_both_frequencies_are_none(tmp_path):
     assert estimator.latest_checkpoint() is None
 
 
-class CountingHook(tf1.train.SessionRunHook):
-    def __init__(self):
-        self.calls = []
-
-    def begin(self):
-        self.calls.append("begin")
-
-    def after_run(self, run_context, run_values):
-        self.calls.append("run")
-
-    def end(self, session):
-        self.calls.append("end")
-
-
 def test_hooks_run_at_every_step(tmp_path):
     hook = CountingHook()
     make_estimator(tmp_path).train(train_input_fn, hooks=[hook], steps=3)
@@ -114,33 +101,13 @@ def test_training_hooks_of_the_spec_run_too(tmp_path):
     assert hook.calls == ["begin", "run", "run", "end"]
 
 
-class Listener(tf1.train.CheckpointSaverListener):
-    def __init__(self):
-        self.calls = []
-
-    def begin(self):
-        self.calls.append("begin")
-
-    def before_save(self, session, global_step):
-        self.calls.append(("before", int(global_step)))
-
-    def after_save(self, session, global_step):
-        self.calls.append(("after", int(global_step)))
-
-    def end(self, session, global_step):
-        self.calls.append(("end", int(global_step)))
-
-
 def test_saving_listeners_see_every_save(tmp_path):
     listener = Listener()
     config = tpu_estimator.RunConfig(save_checkpoints_steps=2)
     make_estimator(tmp_path, config=config).train(
         train_input_fn, steps=3, saving_listeners=[listener]
     )
-    expected = ["begin"]
-    for step in (0, 2, 3):
-        expected += [("before", step), ("after", step)]
-    assert listener.calls == [*expected, ("end", 3)]
+    assert listener.calls == Listener.expected([0, 2, 3])
 
 
 def test_a_users_saver_hook_takes_the_place_of_ours_and_gets_the_listeners(tmp_path):

@@ -15,5 +15,12 @@ def read_scalars(directory, tag):
         for event in tf1.train.summary_iterator(path):
             for value in event.summary.value:
                 if value.tag == tag:
-                    values[event.step] = value.simple_value
+                    values[event.step] = _scalar(value)
     return values
+
+
+def _scalar(value):
+    # v1 summaries have `simple_value`, v2 ones a tensor.
+    if value.HasField("tensor"):
+        return float(tf.make_ndarray(value.tensor))
+    return value.simple_value

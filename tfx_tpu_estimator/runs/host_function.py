@@ -47,11 +47,14 @@ class FedFunction:
     ):
         self._names = function.names
         tensors = [traced.outputs.tensors[name] for name in function.names]
-        with traced.host_scope(where), tf.name_scope(where):
-            self._feeds = [
-                tf.compat.v1.placeholder(t.dtype, [None, *t.shape.as_list()[1:]]) for t in tensors
-            ]
+        with traced.host_scope(where):
+            with tf.name_scope(where):
+                self._feeds = [
+                    tf.compat.v1.placeholder(t.dtype, [None, *t.shape.as_list()[1:]])
+                    for t in tensors
+                ]
             nested = tf.nest.pack_sequence_as(function.structure, self._feeds)
+            # In no scope: it would become part of the tags of summaries.
             self.built = build(call_host_function((function.function, nested)))
 
     def feed(self, outputs: Mapping[str, np.ndarray]) -> dict[tf.Tensor, np.ndarray]:
