@@ -63,6 +63,7 @@ def find_broken_links(page):
 
 
 def test_api_pages_are_up_to_date():
+    pytest.importorskip("griffe", reason="the environment of Python 3.10 has what makes API pages")
     result = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "make_api_docs.py"), "--check"],
         capture_output=True,
