@@ -1,11 +1,16 @@
 # Each target does everything on a fresh machine: it finds Python 3.10, makes .venv with the locked
-# packages (once), and runs.
+# packages (once), and runs. `make test` does the same with Python 3.11, the newest TensorFlow and
+# .venv-py311 for all tests that need no TFX; SKIP_PY311=1 leaves these out.
 SHELL := bash
 PY := .venv/bin/python
-export PYTHON
+PY311 := .venv-py311/bin/python
+# There is no TFX for Python 3.11: these tests need it.
+NEED_TFX := tests/components tests/pipelines tests/examples tests/test_docs_examples.py
+export PYTHON PYTHON311
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-digits test test-fast lint format docs lock setup clean
+.PHONY: demo demo-digits test test-py310 test-runtime-py311 test-fast lint format docs lock setup \
+  setup-py311 clean
 
 demo: setup  ## the taxi pipeline on real data: import, train, evaluate, push
 	@.venv/bin/tfx-tpu-estimator demo taxi
@@ -13,8 +18,13 @@ demo: setup  ## the taxi pipeline on real data: import, train, evaluate, push
 demo-digits: setup  ## the same with a small convolutional network on handwritten digits
 	@.venv/bin/tfx-tpu-estimator demo digits
 
-test: lint  ## all tests
+test: test-py310 $(if $(SKIP_PY311),,test-runtime-py311)  ## all tests, in both environments
+
+test-py310: lint  ## all tests on Python 3.10, with TFX
 	$(PY) -m pytest
+
+test-runtime-py311: setup-py311  ## the tests that need no TFX, on Python 3.11 and newest TensorFlow
+	$(PY311) -m pytest $(addprefix --ignore=,$(NEED_TFX))
 
 test-fast: setup  ## without the tests marked slow
 	$(PY) -m pytest -m "not slow"
@@ -31,11 +41,14 @@ format: setup
 docs: setup  ## API pages from the docstrings, into docs/api
 	$(PY) tools/make_api_docs.py
 
-lock: setup  ## resolves requirements/*.in anew
+lock: setup setup-py311  ## resolves requirements/*.in anew
 	tools/lock.sh
 
 setup:
 	@tools/setup.sh
 
+setup-py311:
+	@tools/setup.sh py311
+
 clean:
-	rm -rf .venv build demo_output
+	rm -rf .venv .venv-py311 build demo_output
