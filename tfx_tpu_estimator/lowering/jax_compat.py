@@ -1,7 +1,7 @@
 """Everything that differs between versions of jax, in one module.
 
-Seen working with jax 0.4.34 and 0.10.2. jax is imported when a function is called: `use_tpu=False` never
-loads it.
+Seen working with jax 0.4.34 and 0.10.2. jax is imported when a function is called:
+`use_tpu=False` never loads it.
 """
 
 from __future__ import annotations
