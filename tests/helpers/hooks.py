@@ -1,4 +1,4 @@
-"""Hooks and listeners that remember what was called."""
+"""Hooks and listeners that remember what was called, and a host_call that says so."""
 
 import tensorflow as tf
 
@@ -40,3 +40,14 @@ class Listener(tf1.train.CheckpointSaverListener):
 
     def end(self, session, global_step):
         self.calls.append(("end", int(global_step)))
+
+
+def call_every_step(on_step):
+    """A host_call that calls `on_step` with the global step after each step; made in a model_fn."""
+
+    def host_call(steps):
+        return [tf1.py_func(lambda values: on_step(int(values[0])), [steps], [])]
+
+    # The step that the variable has while the step runs is the one before.
+    ended = tf.reshape(tf.cast(tf1.train.get_global_step(), tf.int32) + 1, [1])
+    return host_call, [ended]

@@ -14,6 +14,7 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from helpers.hooks import call_every_step
 
 import tfx_tpu_estimator as tpu_estimator
 
@@ -39,20 +40,10 @@ def model_fn(features, labels, mode, params):
     logits = tf1.layers.dense(hidden, 1, name="logits")
     loss = tf1.losses.sigmoid_cross_entropy(labels, logits)
     optimizer = tf1.tpu.CrossShardOptimizer(tf1.train.AdamOptimizer(0.01))
-    step = tf1.train.get_global_step()
-    train_op = optimizer.minimize(loss, step)
+    train_op = optimizer.minimize(loss, tf1.train.get_global_step())
+    spec = tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
     on_step = params.get("on_step")
-    if on_step is None:
-        return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
-
-    def host_call(steps):
-        return [tf1.py_func(lambda values: on_step(int(values[0])), [steps], [])]
-
-    # The step that ends with it: the host_call runs after the update.
-    ended = tf.reshape(tf.cast(step, tf.int32) + 1, [1])
-    return tpu_estimator.TPUEstimatorSpec(
-        mode, loss=loss, train_op=train_op, host_call=(host_call, [ended])
-    )
+    return spec if on_step is None else spec._replace(host_call=call_every_step(on_step))
 
 
 def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, **config):
