@@ -107,7 +107,7 @@ class TPUEstimator:
         self._model_fn = validate_model_fn(model_fn, params)
         self._api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         self._config = _with_model_dir(config, model_dir)
-        unsupported.refuse_unsupported_config(config)
+        unsupported.refuse_unsupported_config(config, on_devices=use_tpu and eval_on_tpu)
         unsupported.refuse_unsupported_arguments(embedding_config_spec)
         self._warm_start = resolve_warm_start(warm_start_from)
         self._params = copy.deepcopy(params or {})
@@ -185,7 +185,7 @@ class TPUEstimator:
         run_arguments.validate_train_steps(steps, max_steps, self._use_tpu)
         hooks = run_arguments.validate_hooks(hooks)
         listeners = run_arguments.validate_saving_listeners(saving_listeners)
-        run_arguments.validate_training_task(self._config)
+        run_arguments.validate_training_task(self._config, self._use_tpu)
         checkpoint = self.latest_checkpoint()
         start = layout.read_global_step(checkpoint) if checkpoint else 0
         if max_steps is not None and start >= max_steps:
@@ -242,7 +242,8 @@ class TPUEstimator:
                     on_step=progress.update,
                 )
             )
-        write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
+        if self._runners[ModeKeys.EVAL].is_chief:
+            write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
         _logger.info("Evaluated %s: %s", checkpoint, _describe(results))
         return results
 

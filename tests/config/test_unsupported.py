@@ -31,8 +31,10 @@ def test_several_processes(monkeypatch):
     cluster = {"chief": ["a:1"], "worker": ["b:2"]}
     config = {"cluster": cluster, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    with pytest.raises(FeatureNotAvailableError, match=r"several processes.*Unset TF_CONFIG"):
+    text = r"several processes needs use_tpu=True.*unset TF_CONFIG"
+    with pytest.raises(FeatureNotAvailableError, match=text):
         unsupported.refuse_unsupported_config(RunConfig())
+    unsupported.refuse_unsupported_config(RunConfig(), on_devices=True)
 
 
 def test_a_cluster_of_one_passes(monkeypatch):

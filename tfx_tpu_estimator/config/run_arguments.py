@@ -12,11 +12,12 @@ from tfx_tpu_estimator.config.integers import validate_int
 from tfx_tpu_estimator.config.run_config import RunConfig
 
 
-def validate_training_task(config: RunConfig) -> None:
+def validate_training_task(config: RunConfig, on_devices: bool = False) -> None:
     """Refuses train() in a process that does not train by itself.
 
     Args:
         config: the configuration, with this process's task.
+        on_devices: whether training runs on devices, which several processes can share.
 
     Raises:
         ValueError: if the task is an evaluator or a parameter server, or the cluster has several
@@ -27,11 +28,11 @@ def validate_training_task(config: RunConfig) -> None:
             f"Train has been called with task type {config.task_type!r}, which does not train. "
             'Call it in a "chief" or "worker" process, or correct the task in TF_CONFIG.'
         )
-    if config.num_worker_replicas + config.num_ps_replicas > 1:
+    if not on_devices and config.num_worker_replicas + config.num_ps_replicas > 1:
         raise ValueError(
             "train() runs in one process, but TF_CONFIG describes "
             f"{config.cluster_spec.as_dict()}. Distributed training is the matter of "
-            "train_and_evaluate; for a single process, unset TF_CONFIG."
+            "train_and_evaluate or of use_tpu=True; for a single process, unset TF_CONFIG."
         )
 
 

@@ -43,11 +43,12 @@ def refuse_unsupported_export_mode(mode: str) -> None:
         )
 
 
-def refuse_unsupported_config(config: RunConfig) -> None:
+def refuse_unsupported_config(config: RunConfig, *, on_devices: bool = False) -> None:
     """Refuses settings that are understood, but whose feature this release does not have.
 
     Args:
         config: the configuration.
+        on_devices: whether everything runs on devices, which several processes can share.
 
     Raises:
         FeatureNotAvailableError: naming the setting and the way out.
@@ -56,13 +57,13 @@ def refuse_unsupported_config(config: RunConfig) -> None:
         if getattr(config, name) is not None:
             raise FeatureNotAvailableError(
                 f"RunConfig `{name}` is not available in this release; got "
-                f"{getattr(config, name)!r}. Leave it None: a run uses one process and one device."
+                f"{getattr(config, name)!r}. Leave it None; use_tpu=True trains on several devices."
             )
     processes = config.cluster_spec.as_dict()
-    if sum(len(addresses) for addresses in processes.values()) > 1:
+    if not on_devices and sum(len(addresses) for addresses in processes.values()) > 1:
         raise FeatureNotAvailableError(
-            "Training in several processes is not available in this release; the cluster has "
-            f"{processes}. Unset TF_CONFIG (or `cluster`) and run a single process."
+            "A run of several processes needs use_tpu=True and eval_on_tpu=True; the cluster has "
+            f"{processes}. Set both, or unset TF_CONFIG (or `cluster`) and run a single process."
         )
     tpu_config = config.tpu_config
     if (tpu_config.num_cores_per_replica or 1) > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 PLATFORM_VARIABLE = "TFX_TPU_ESTIMATOR_PLATFORM"
@@ -51,6 +52,39 @@ def resolve_platform(platform: str | None = None) -> str | None:
     if value is not None and value not in PLATFORMS:
         raise ValueError(f"`{source}` must be one of {', '.join(PLATFORMS)}; got {value!r}.")
     return value
+
+
+def share_cores(num_shards: int | None, num_processes: int) -> int | None:
+    """Returns how many of `num_shards` cores each process has.
+
+    Raises:
+      ValueError: They cannot be shared out evenly.
+    """
+    if num_shards is None or num_processes == 1:
+        return num_shards
+    if num_shards % num_processes:
+        raise ValueError(
+            f"TPUConfig.num_shards is not set correctly: got {num_shards}, but there are "
+            f"{num_processes} processes, each with as many cores. Set `num_shards` to a multiple, "
+            "or leave it None."
+        )
+    return num_shards // num_processes
+
+
+def validate_processes(devices: Sequence[Any], num_processes: int) -> None:
+    """Checks that every process has as many devices as the others.
+
+    Raises:
+      ValueError: One has more; lists the numbers.
+    """
+    if num_processes == 1:
+        return
+    counts = [sum(d.process_index == i for d in devices) for i in range(num_processes)]
+    if len(set(counts)) > 1 or not counts[0]:
+        raise ValueError(
+            f"The processes have {counts} devices; each must have as many as the others. Give all "
+            f"the same {NUM_CORES_VARIABLE} or `num_shards`."
+        )
 
 
 def resolve_virtual_cores(num_shards: int | None = None) -> int:

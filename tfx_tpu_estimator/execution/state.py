@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,6 +116,42 @@ def _read_local(value: Any) -> np.ndarray:
         return np.asarray(value)
     shards = sorted(value.addressable_shards, key=lambda shard: shard.index[1].start or 0)
     return np.concatenate([np.asarray(shard.data) for shard in shards], axis=1)
+
+
+def gather_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Copies the outputs of all replicas to the host; waits for them.
+
+    In several processes all must call it, for the same outputs.
+
+    Args:
+      outputs: What `Executable.run` returned.
+
+    Returns:
+      Arrays [K, replicas, ...] by name, of the replicas of all processes in order.
+    """
+    far = {name: value for name, value in outputs.items() if not value.is_fully_addressable}
+    if far:
+        mesh = next(iter(far.values())).sharding.mesh
+        with jax_compat.enable_x64():
+            far = _make_copier(mesh)(far)
+    gathered = {**outputs, **far}
+    return {name: np.asarray(_first_replica(value)) if name in far else np.asarray(value)
+            for name, value in gathered.items()}  # fmt: skip
+
+
+@functools.cache
+def _make_copier(mesh: Any) -> Any:
+    """Returns what copies arrays to every device of `mesh`; jax compiles it once per shape."""
+    return jax_compat.import_jax().jit(lambda arrays: arrays, out_shardings=replicated(mesh))
+
+
+def take_steps(batch: Any, steps: int) -> Any:
+    """Returns the first `steps` steps of a device array [K, ...]."""
+    jax = jax_compat.import_jax()
+    with jax_compat.enable_x64():
+        shards = [shard.data[:steps] for shard in batch.addressable_shards]
+        shape = (steps, *batch.shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, batch.sharding, shards)
 
 
 def place_batches(

@@ -48,7 +48,7 @@ class InputReader:
 
     def __init__(self, deployed: DeployedInput):
         self._deployed = deployed
-        self._counted = _find_counted(deployed)
+        self._counted = find_counted(deployed)
         self._sources = [_Source(graph) for graph in deployed.graphs]
         self._steps = 0
         self.ended = False
@@ -166,7 +166,7 @@ class InputReader:
         return True
 
 
-def _find_counted(deployed: DeployedInput) -> TensorShards:
+def find_counted(deployed: DeployedInput) -> TensorShards:
     """Returns the tensor whose examples the mask counts: one that may be partial, if any is."""
     shards = deployed.shards
     ordered = [s for s in shards if s.varies] + [s for s in shards if s.axis is not None]

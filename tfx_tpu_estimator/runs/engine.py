@@ -23,11 +23,16 @@ from tfx_tpu_estimator.config.input_pipeline import (
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.topology import Topology, resolve_topology
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
+from tfx_tpu_estimator.execution.device import share_cores, validate_processes
+from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
+from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input
+from tfx_tpu_estimator.inputs.position import InputPosition
 from tfx_tpu_estimator.inputs.sharding import merge_replicas
 from tfx_tpu_estimator.lowering.hlo import lower_model
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
+from tfx_tpu_estimator.modes import ModeKeys
 
 _logger = logging.getLogger(__name__)
 
@@ -100,17 +105,34 @@ class Engine:
     def __init__(self, model: TpuModel):
         self.model = model
         self._devices: tuple[Any, ...] | None = None
+        self._group: ProcessGroup | None = None
         self._executables: dict[str, Executable] = {}
         seed = model.config.tf_random_seed
         # Without a seed every run is another, but its replicas and restarts must agree on one.
-        self.seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+        self._seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+
+    @property
+    def group(self) -> ProcessGroup:
+        """The processes of this run; the first use waits for them."""
+        if self._group is None:
+            self._group = join_processes(self.model.config)
+        return self._group
+
+    @property
+    def seed(self) -> int:
+        """The seed of the run, the chief's in all processes; known once there are devices."""
+        return self._seed
 
     @property
     def devices(self) -> tuple[Any, ...]:
         """The devices, in the order of the replicas."""
         if self._devices is None:
-            found = find_devices(num_shards=self.model.config.tpu_config.num_shards)
+            group, shards = self.group, self.model.config.tpu_config.num_shards
+            found = find_devices(num_shards=share_cores(shards, group.count))
             _logger.info("%s", found.describe())
+            validate_processes(found.devices, group.count)
+            (seed,) = group.broadcast([np.array(self._seed, np.int64)])
+            self._seed = int(seed)
             self._devices = found.devices
         return self._devices
 
@@ -122,7 +144,9 @@ class Engine:
           ValueError: TPUConfig asks for what the devices do not have.
         """
         return resolve_topology(
-            self.model.config.tpu_config, num_hosts=1, cores_per_host=len(self.devices)
+            self.model.config.tpu_config,
+            num_hosts=self.group.count,
+            cores_per_host=len(self.devices) // self.group.count,
         )
 
     def resolve_input(self, mode: str) -> InputSetting:
@@ -136,6 +160,40 @@ class Engine:
         validate_hosts(mode, pipeline, topology)
         sizes = resolve_batch_sizes(mode, self.model.batch_sizes[mode], pipeline, topology)
         return InputSetting(mode=mode, plan=plan_input_calls(pipeline, topology), sizes=sizes)
+
+    def deploy(
+        self, setting: InputSetting, input_fn: Callable, position: InputPosition | None = None
+    ) -> DeployedInput:
+        """Makes this host's calls of input_fn and checks what they return.
+
+        Where one call feeds all hosts, only the chief will read it; the others make it as well, to
+        know its shapes.
+
+        Args:
+          setting: The mode and its input.
+          input_fn: The user's function.
+          position: Where in the data to start; None for the beginning.
+        """
+        host = self.group.index if setting.plan.calls_of_host(self.group.index) else 0
+        return deploy_input(
+            input_fn,
+            mode=setting.mode,
+            params=self.model.params,
+            config=self.model.config,
+            plan=setting.plan,
+            batch_sizes=setting.sizes,
+            host=host,
+            batch_axis=self.model.batch_axis,
+            seed=self.seed,
+            position=position,
+        )
+
+    def session_master(self, mode: str) -> str:
+        """Returns the address of the host's session; in-process where processes share a run."""
+        if self.group.count > 1:
+            return ""
+        config = self.model.config
+        return (config.evaluation_master if mode == ModeKeys.EVAL else config.master) or ""
 
     def params(self, batch_size: int, context: TPUContext) -> dict:
         """Returns the params as one call of input_fn or model_fn sees them."""
@@ -179,9 +237,15 @@ class Engine:
         program = lower_model(traced)
         key = f"{program.digest}/{setting.broadcast}"
         if key not in self._executables:
-            self._executables[key] = Executable(
-                program, self.devices[:count], broadcast=setting.broadcast
-            )
+            devices = self._choose_devices(count)
+            self._executables[key] = Executable(program, devices, broadcast=setting.broadcast)
         seconds = time.monotonic() - started
         _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
         return BuiltModel(traced=traced, executable=self._executables[key])
+
+    def _choose_devices(self, count: int) -> tuple[Any, ...]:
+        """All devices, or else `count` of this process's."""
+        if count == len(self.devices) or self.group.count == 1:
+            return self.devices[:count]
+        own = [d for d in self.devices if d.process_index == self.group.index]
+        return tuple(own[:count])

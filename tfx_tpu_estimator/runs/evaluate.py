@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
-from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input
+from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop, plan_loops
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
@@ -32,16 +32,7 @@ def evaluate(engine: Engine, request: EvaluateRequest) -> dict[str, Any]:
     """
     # 1. Checks, and the input of one replica.
     setting = engine.resolve_input(ModeKeys.EVAL)
-    deployed = deploy_input(
-        request.input_fn,
-        mode=setting.mode,
-        params=engine.model.params,
-        config=engine.model.config,
-        plan=setting.plan,
-        batch_sizes=setting.sizes,
-        batch_axis=engine.model.batch_axis,
-        seed=engine.seed,
-    )
+    deployed = engine.deploy(setting, request.input_fn)
     # 2. The program, and the metrics on the host.
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
     return _EvaluationRun(engine, setting, built, deployed, request).run()

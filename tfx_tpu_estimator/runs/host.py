@@ -36,6 +36,11 @@ class HostRunner:
         """One: the whole batch is one step of one copy."""
         return 1
 
+    @property
+    def is_chief(self) -> bool:
+        """Always: runs on the host have one process."""
+        return True
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints; see `TPUEstimator.train`."""
         batch_size = self._batch_sizes[ModeKeys.TRAIN]

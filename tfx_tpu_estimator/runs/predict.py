@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
 from tfx_tpu_estimator.execution.host_predict import select_predictions
-from tfx_tpu_estimator.inputs.deployment import deploy_input
 from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop, plan_loops
 from tfx_tpu_estimator.inputs.padding import drop_padding
 from tfx_tpu_estimator.modes import ModeKeys
@@ -34,16 +33,7 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
         not fit.
     """
     setting = engine.resolve_input(ModeKeys.PREDICT)
-    deployed = deploy_input(
-        request.input_fn,
-        mode=setting.mode,
-        params=engine.model.params,
-        config=engine.model.config,
-        plan=setting.plan,
-        batch_sizes=setting.sizes,
-        batch_axis=engine.model.batch_axis,
-        seed=engine.seed,
-    )
+    deployed = engine.deploy(setting, request.input_fn)
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
     keys = dict.fromkeys(built.traced.outputs.prediction_keys)
     keys = tuple(select_predictions(keys, request.predict_keys))

@@ -78,6 +78,11 @@ class Runner(Protocol):
         """How many copies of the model share a step."""
         ...
 
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes checkpoints and events."""
+        ...
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints."""
         ...

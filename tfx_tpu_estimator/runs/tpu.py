@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tfx_tpu_estimator.checkpoints.layout import read_global_step
+from tfx_tpu_estimator.errors import FeatureNotAvailableError
+from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import Engine, TpuModel
 from tfx_tpu_estimator.runs.evaluate import evaluate
 from tfx_tpu_estimator.runs.predict import predict
@@ -29,14 +32,49 @@ class TpuRunner:
         """The replicas of all hosts."""
         return self._engine.topology.num_replicas
 
+    @property
+    def is_chief(self) -> bool:
+        """Whether this is process 0; waits for the others where there are any."""
+        return self._engine.group.is_chief
+
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints; see `TPUEstimator.train`."""
-        train(self._engine, request)
+        group = self._engine.group
+        with group.running("train"):
+            _validate_same_start(self._engine, request.start, request.target)
+            train(self._engine, request)
+            # What the chief has saved is there for all when this returns.
+            group.minimum(0)
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
         """Returns metrics by name; see `TPUEstimator.evaluate`."""
-        return evaluate(self._engine, request)
+        group = self._engine.group
+        with group.running("evaluate"):
+            start = read_global_step(request.checkpoint)
+            _validate_same_start(self._engine, start, request.steps)
+            return evaluate(self._engine, request)
 
     def predict(self, request: PredictRequest) -> Iterator[dict[str, np.ndarray]]:
         """Yields the predictions of each batch; see `TPUEstimator.predict`."""
+        count = self._engine.group.count
+        if count > 1:
+            self._engine.resolve_input(ModeKeys.PREDICT)
+            raise FeatureNotAvailableError(
+                f"predict() in {count} processes is not available in this release. Predict in a "
+                "process of its own, without TF_CONFIG and the like: it can use the checkpoint."
+            )
         return predict(self._engine, request)
+
+
+def _validate_same_start(engine: Engine, start: int, end: int | None) -> None:
+    """Refuses processes that would do different things, and wait for one another for ever."""
+    if engine.group.count == 1 or not engine.devices:  # Devices are chosen before any exchange.
+        return
+    rows = engine.group.gather(np.array([start, -1 if end is None else end], np.int64))
+    if (rows != rows[0]).any():
+        found = ", ".join(f"process {i}: {s} to {e}" for i, (s, e) in enumerate(rows.tolist()))
+        raise ValueError(
+            "The processes of a run must go on from the same checkpoint to the same step; got "
+            f"{found}. `model_dir` must be one directory that all processes see, and `steps` and "
+            "`max_steps` the same in all."
+        )

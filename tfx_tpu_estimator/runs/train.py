@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import saving
@@ -14,13 +15,13 @@ from tfx_tpu_estimator.checkpoints.policies import create_save_policy
 from tfx_tpu_estimator.checkpoints.saved_tensors import list_saved_tensors
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
 from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
-from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input
-from tfx_tpu_estimator.inputs.host_stream import HostStream
+from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.position import InputPosition, encode_position, read_position
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
 from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror, open_session
+from tfx_tpu_estimator.runs.lockstep import LockstepInput
 from tfx_tpu_estimator.runs.loop_length import LoopPlan
 from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
 from tfx_tpu_estimator.runs.requests import TrainRequest
@@ -54,23 +55,17 @@ def train(engine: Engine, request: TrainRequest) -> None:
         if request.warm_start is not None and request.checkpoint is None:
             apply_warm_start(request.warm_start)
     # 3. Steps.
-    with TerminationWatch() as watch, Progress("train", request.target) as progress:
+    with TerminationWatch() as watch, _show(engine, request) as progress:
         _TrainingRun(engine, setting, built, deployed, request, progress, watch).run()
+
+
+def _show(engine: Engine, request: TrainRequest) -> Progress:
+    return Progress("train", request.target, mode=None if engine.group.is_chief else "off")
 
 
 def _deploy(engine: Engine, setting: InputSetting, request: TrainRequest) -> DeployedInput:
     position = None if request.checkpoint is None else read_position(request.checkpoint)
-    return deploy_input(
-        request.input_fn,
-        mode=setting.mode,
-        params=engine.model.params,
-        config=engine.model.config,
-        plan=setting.plan,
-        batch_sizes=setting.sizes,
-        batch_axis=engine.model.batch_axis,
-        seed=engine.seed,
-        position=position,
-    )
+    return engine.deploy(setting, request.input_fn, position)
 
 
 class _TrainingRun:
@@ -87,6 +82,8 @@ class _TrainingRun:
         watch: TerminationWatch,
     ):
         self._config = engine.model.config
+        self._group = engine.group
+        self._master = engine.session_master(setting.mode)
         self._watch = watch
         self._built = built
         self._deployed = deployed
@@ -97,8 +94,11 @@ class _TrainingRun:
         self._plan = LoopPlan(self._config.tpu_config.loop_length, total)
         traced = built.traced
         self._mirror = HostMirror(traced, built.executable.program)
-        self._host_call = make_host_call(traced, broadcast=setting.broadcast)
-        self._recorder = self._make_recorder(setting, progress)
+        # Of several processes only the chief has hooks, a host_call, checkpoints and events.
+        self._host_call = None
+        if self._group.is_chief:
+            self._host_call = make_host_call(traced, broadcast=setting.broadcast)
+        self._recorder = self._make_recorder(setting)
         self._runner = StepRunner(
             executable=built.executable,
             plan=self._plan,
@@ -107,6 +107,7 @@ class _TrainingRun:
             on_step=self._on_step,
         )
         self._progress = progress
+        self._terminated = False
 
     def run(self) -> None:
         """Opens the session, runs loops until the end, and saves."""
@@ -122,58 +123,74 @@ class _TrainingRun:
                 scaffold=scaffold,
                 config=self._config,
                 checkpoint=self._request.checkpoint,
-                master=self._config.master,
+                master=self._master,
             ) as session:
                 self._run_loops(session, saver)
         finally:
             if saver is not None:
                 saver.close()
             close_training_writers()
-        _logger.info("Loss for final step: %s.", self._recorder.loss)
-        if self._watch.requested:
+        if self._recorder is not None:
+            _logger.info("Loss for final step: %s.", self._recorder.loss)
+        if self._watch.requested or self._terminated:
             saved = None if saver is None else saver.latest_checkpoint
             raise TrainingTerminated(self._state.step, saved)
 
     def _run_loops(self, session: Any, saver: DeviceSaverHook | None) -> None:
         raw = session.raw_session()
         executable = self._built.executable
-        self._state.variables = executable.place_state(self._mirror.read_initial(raw))
-        if saver is not None and saver.start(raw):
-            return
-        if self._watch.requested:
-            return
+        self._state.variables = executable.place_state(self._read_initial(raw))
+        stopped = saver is not None and saver.start(raw)
         done = loop_start = 0
-        with HostStream(
+        with LockstepInput(
+            self._group,
             self._deployed,
             next_loop=self._plan.next_program,
             place=self._built.place,
-        ) as stream:
-            for loop in stream:
+        ) as loops:
+            if stopped or self._watch.requested:
+                loops.stop(terminating=self._watch.requested)
+            for loop in loops:
                 self._runner.run(raw, self._state, loop, before=done - loop_start)
                 done += loop.steps
                 self._position = loop.position
                 self._mirror.set_step(raw, self._state.step)
-                if not self._plan.is_loop_end(done):
+                # Loop ends are for hooks, and planned where the input is read.
+                if not self._plan.is_loop_end(done) and self._group.is_chief:
                     continue
                 loop_start = done
                 session.run(self._mirror.read_step)
                 if session.should_stop():
-                    break
-                if self._watch.requested and self._state.step != self._request.target:
-                    return
-            else:
-                if done != loop_start:
-                    # The input ended within a loop: hooks have not seen its last steps.
-                    session.run(self._mirror.read_step)
+                    loops.stop()
+                elif self._watch.requested and self._state.step != self._request.target:
+                    loops.stop(terminating=True)
+        self._terminated = loops.terminating
+        if self._terminated or not done:
+            return
+        if done != loop_start:
+            # The input ended within a loop: hooks have not seen its last steps.
+            session.run(self._mirror.read_step)
         # What follows is the last save of a training that ended as it should: another call of
         # train starts its input from the beginning.
         self._position = None
 
+    def _read_initial(self, session: tf.compat.v1.Session) -> dict[str, np.ndarray]:
+        """The values to start from: the checkpoint's, or else what the chief has initialised."""
+        values = self._mirror.read_initial(session)
+        if self._request.checkpoint is None:
+            values = dict(zip(values, self._group.broadcast(list(values.values())), strict=True))
+        return values
+
+    @property
+    def _users_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:
+        if not self._group.is_chief:
+            return []
+        return [*self._request.hooks, *(self._built.traced.spec.training_hooks or ())]
+
     def _list_hooks(
         self, saver: DeviceSaverHook | None, scaffold: tf.compat.v1.train.Scaffold
     ) -> list[Any]:
-        spec = self._built.traced.spec
-        users = [*self._request.hooks, *(spec.training_hooks or ())]
+        users = self._users_hooks
         hooks: list[Any] = [MirrorHook(self._mirror, self._state)] if users else []
         hooks += users
         if self._host_call is not None:
@@ -188,9 +205,8 @@ class _TrainingRun:
 
     def _make_saver(self, scaffold: tf.compat.v1.train.Scaffold) -> DeviceSaverHook | None:
         config, request = self._config, self._request
-        spec = self._built.traced.spec
-        users = [*request.hooks, *(spec.training_hooks or ())]
-        if not saving.saves_itself(users, config, request.listeners):
+        users = self._users_hooks
+        if not self._group.is_chief or not saving.saves_itself(users, config, request.listeners):
             return None
         graph = self._built.traced.graph
 
@@ -211,11 +227,15 @@ class _TrainingRun:
             lambda: None if self._position is None else encode_position(self._position),
         )
 
-    def _make_recorder(self, setting: InputSetting, progress: Progress) -> TrainingRecorder:
+    def _make_recorder(self, setting: InputSetting) -> TrainingRecorder | None:
+        if not self._group.is_chief:
+            return None
         with self._built.traced.graph.as_default():
             writer = open_training_writer(self._config.model_dir)
         return TrainingRecorder(writer, setting.sizes.total, self._config.log_step_count_steps)
 
     def _on_step(self, step: int, loss: float) -> None:
+        if self._recorder is None:
+            return
         self._recorder.record(step, loss, time.monotonic())
         self._progress.update(step, self._recorder.describe)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.host_train import NanLossError
+from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.host_stream import InputLoop
 from tfx_tpu_estimator.lowering.outputs import LOSS
 from tfx_tpu_estimator.runs.host_function import HostCall
@@ -52,7 +53,7 @@ class StepRunner:
         """
         started, first = time.monotonic(), state.step
         state.variables, outputs = self.executable.run(state.variables, first, loop.batches)
-        arrays = {name: np.asarray(value) for name, value in outputs.items()}
+        arrays = gather_outputs(outputs)
         losses = arrays[LOSS].astype(np.float64)
         state.step = first + loop.steps
         self.plan.finished_program(loop.steps, time.monotonic() - started)
