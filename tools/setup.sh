@@ -36,6 +36,7 @@ python=$(find_python) || {
   echo "No working Python $version found, which $use. Install it (for example" >&2
   echo "'apt-get install python$version python$version-venv', 'pyenv install $version' or 'uv python install" >&2
   echo "$version') and run this again, or name it: make $variable=/path/to/python$version ..." >&2
+  [ "$environment" != py311 ] || echo "To leave these tests out: make test SKIP_PY311=1" >&2
   exit 1
 }
 
