@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from typing import Any
@@ -17,6 +18,11 @@ from tfx_tpu_estimator.execution.looped_train import run_looped_training
 from tfx_tpu_estimator.execution.step_loop import LoopResult, StepLoop
 from tfx_tpu_estimator.lowering.step_graph import NotLoopableError
 from tfx_tpu_estimator.lowering.tf_internals_hooks import get_step_read
+from tfx_tpu_estimator.runs.preemption import (
+    StopOnTermination,
+    TerminationWatch,
+    TrainingTerminated,
+)
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
@@ -48,6 +54,7 @@ def run_host_training(
 
     Raises:
       NanLossError: The loss became NaN.
+      TrainingTerminated: SIGTERM came; the state is saved.
     """
     training = _HostTraining(built, config, batch_size, request, progress)
     try:
@@ -77,14 +84,21 @@ class _HostTraining:
         self._recorder = TrainingRecorder(self._writer, batch_size, config.log_step_count_steps)
         self._users_hooks = [*request.hooks, *spec_hooks(built.spec)]
         self._started = False
+        self._step = request.start
+        self._watch = TerminationWatch()
 
     def run(self) -> None:
         loop = None if self._users_hooks else self._build_loop()
-        if loop is None:
-            self._run_steps()
-        else:
-            self._run_loop(loop)
+        with self._watch:
+            if loop is None:
+                self._run_steps()
+            else:
+                self._run_loop(loop)
         _logger.info("Loss for final step: %s.", self._recorder.loss)
+        if self._watch.requested:
+            saves = any(isinstance(h, tf.compat.v1.train.CheckpointSaverHook) for h in self._savers)
+            latest = tf.train.latest_checkpoint(self._config.model_dir) if saves else None
+            raise TrainingTerminated(self._step, latest)
 
     def _build_loop(self) -> StepLoop | None:
         summary = self._merge_summaries() if self._config.save_summary_steps else None
@@ -120,7 +134,7 @@ class _HostTraining:
         run_looped_training(
             self._built,
             loop,
-            hooks=[*self._list_saver_hooks(), *self._list_fit_hooks()],
+            hooks=[*self._savers, StopOnTermination(self._watch), *self._list_fit_hooks()],
             scaffold=self._scaffold,
             config=config,
             checkpoint=request.checkpoint,
@@ -137,6 +151,7 @@ class _HostTraining:
         if result.summary:
             self._writer.add_summary(result.summary, steps[-1])
         self._recorder.record_run(steps, result.losses.tolist(), time.monotonic())
+        self._step = steps[-1]
         self._progress.update(steps[-1], self._recorder.describe)
 
     def _run_steps(self) -> None:
@@ -150,12 +165,13 @@ class _HostTraining:
         )
 
     def _on_step(self, step: int, loss: float) -> None:
+        self._step = step
         self._recorder.record(step, loss, time.monotonic())
         self._progress.update(step, self._recorder.describe)
 
     def _list_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:
         config, request = self._config, self._request
-        hooks = [*self._users_hooks, *self._list_saver_hooks()]
+        hooks = [*self._users_hooks, *self._savers, StopOnTermination(self._watch)]
         if request.target is not None:
             hooks.append(tf.compat.v1.train.StopAtStepHook(last_step=request.target))
         if config.save_summary_steps:
@@ -168,7 +184,8 @@ class _HostTraining:
             )
         return [*hooks, *self._list_fit_hooks()]
 
-    def _list_saver_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:
+    @functools.cached_property
+    def _savers(self) -> list[tf.compat.v1.train.SessionRunHook]:
         config = self._config
         return saving.create_saver_hooks(
             self._users_hooks, self._scaffold, config, config.model_dir, self._request.listeners

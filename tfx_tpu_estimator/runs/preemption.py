@@ -8,6 +8,8 @@ import threading
 from types import FrameType
 from typing import Any
 
+import tensorflow as tf
+
 _logger = logging.getLogger(__name__)
 
 # What a shell reports for a process that SIGTERM ended; schedulers take it for "preempted".
@@ -78,3 +80,20 @@ class TerminationWatch:
             self._installed = False
             # None: a handler that was not installed from Python cannot be put back.
             signal.signal(signal.SIGTERM, self._previous or signal.SIG_DFL)
+
+
+class StopOnTermination(tf.compat.v1.train.SessionRunHook):
+    """Ends the session's loop after SIGTERM; other hooks then save as at any end.
+
+    Args:
+      watch: What noticed the signal.
+    """
+
+    def __init__(self, watch: TerminationWatch):
+        self._watch = watch
+
+    def after_run(self, run_context: Any, run_values: Any) -> None:
+        """Asks for the end."""
+        del run_values
+        if self._watch.requested:
+            run_context.request_stop()
