@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -26,13 +27,54 @@ def sharded_input_fn(params):
     return data.repeat().batch(params["batch_size"], drop_remainder=True)
 
 
+def evaluation_input_fn(params):
+    """The examples of one call, once; their number differs between calls by some."""
+    _, call, calls, _ = params["context"].current_input_fn_deployment()
+    bounds = np.linspace(0, len(models.FEATURES), calls + 1).astype(int) // 9 * 9
+    bounds[-1] = len(models.FEATURES)
+    part = slice(bounds[call], bounds[call + 1])
+    data = tf.data.Dataset.from_tensor_slices(({"x": models.FEATURES[part]}, models.LABELS[part]))
+    return data.batch(params["batch_size"])
+
+
 def tensor_input_fn(params):
     """The same as tensors, which PER_SHARD_V1 wants."""
     return tf1.data.make_one_shot_iterator(sharded_input_fn(params)).get_next()
 
 
-class DieAtStep(tf1.train.SessionRunHook):
-    """Ends this process without a word, when step `step` is reached."""
+def do_harm(how):
+    """Ends this process, or does worse to it."""
+    if how == "raise":
+        raise ValueError("the disk is gone")
+    os.kill(os.getpid(), getattr(signal, how))
+
+
+def harmed(input_fn, harm):
+    """An input_fn that does harm in one of the processes when it has read some batches."""
+
+    def harmed_input_fn(params):
+        data = input_fn(params)
+        if params["context"].current_host != harm["process"]:
+            return data
+        batches = []
+
+        def count(x):
+            batches.append(x)
+            if len(batches) == harm["batches"]:
+                do_harm(harm["how"])
+            return x
+
+        def map_fn(features, labels):
+            x = tf.numpy_function(count, [features["x"]], tf.float32)
+            return {"x": tf.ensure_shape(x, features["x"].shape)}, labels
+
+        return data.map(map_fn)
+
+    return harmed_input_fn
+
+
+class StopAtStep(tf1.train.SessionRunHook):
+    """Asks to stop when step `step` is reached; only the chief has hooks."""
 
     def __init__(self, step):
         self._step = step
@@ -42,7 +84,24 @@ class DieAtStep(tf1.train.SessionRunHook):
 
     def after_run(self, run_context, run_values):
         if run_values.results >= self._step:
-            os.kill(os.getpid(), 9)
+            run_context.request_stop()
+
+
+def ending_input_fn(params):
+    """An input that ends after five batches on the last host, and never on the others."""
+    context = params["context"]
+    data = sharded_input_fn(params)
+    return data.take(5) if context.current_host == context.num_hosts - 1 else data
+
+
+def train_with_stops(estimator):
+    """Trains until the input of one host ends, then until a hook stops."""
+    steps = []
+    estimator.train(ending_input_fn, max_steps=20)
+    steps.append(int(estimator.get_variable_value("global_step")))
+    estimator.train(sharded_input_fn, hooks=[StopAtStep(9)], max_steps=20)
+    steps.append(int(estimator.get_variable_value("global_step")))
+    print("STEPS " + json.dumps(steps), flush=True)
 
 
 def make_estimator(options):
@@ -68,13 +127,31 @@ def make_estimator(options):
     )
 
 
+def evaluate(estimator, steps):
+    """Prints the metrics, or why there are none."""
+    try:
+        results = estimator.evaluate(evaluation_input_fn, steps=steps)
+        print("METRICS " + json.dumps({n: float(v) for n, v in results.items()}), flush=True)
+    except ValueError as error:
+        print(f"REFUSED {error}", flush=True)
+
+
 def main(options):
     estimator = make_estimator(options)
-    shard = options.get("pipeline") == "PER_SHARD_V1"
+    if "stops" in options:
+        train_with_stops(estimator)
+        return
+    input_fn = sharded_input_fn
+    if options.get("pipeline") == "PER_SHARD_V1":
+        input_fn = tensor_input_fn
+    if "harm" in options:
+        input_fn = harmed(input_fn, options["harm"])
     started = time.monotonic()
-    estimator.train(tensor_input_fn if shard else sharded_input_fn, max_steps=options["steps"])
+    estimator.train(input_fn, max_steps=options["steps"])
     values = {n: np.ravel(estimator.get_variable_value(n)).tolist() for n in ("kernel", "bias")}
     print("RESULT " + json.dumps(values), flush=True)
+    if "evaluate" in options:
+        evaluate(estimator, options["evaluate"]["steps"])
     print(f"trained in {time.monotonic() - started:.1f} s", flush=True)
 
 

@@ -20,7 +20,10 @@ _INTERVAL_SECS = 1.0
 # A process whose sign of life does not change for so long is taken for dead.
 _SILENT_SECS = 5.0
 # So long a process may take to end by its own error after another one has gone.
-_GRACE_SECS = 10.0
+_GRACE_SECS = 4.0
+# So long a chief that failed keeps the table, for the others to read why.
+_LINGER_SECS = 10.0
+_EXIT_SECS = 1.0
 _ROOT = "tfx_tpu_estimator"
 _FINISHED = "it ended"
 
@@ -40,6 +43,7 @@ class ProcessWatch:
         self._failed = False
         self._stopping = threading.Event()
         self._gone_since: float | None = None
+        self._silent: list[int] = []
         self._thread = threading.Thread(
             target=self._run, name="tfx_tpu_estimator_watch", daemon=True
         )
@@ -57,7 +61,8 @@ class ProcessWatch:
             yield
         except BaseException as error:
             self._failed = True
-            self._set_gone(f"{type(error).__name__}: {error}")
+            text = str(error).strip().partition("\n")[0]
+            self._set_gone(f"{type(error).__name__}: {text}")
             raise
         finally:
             self._doing, self._gone_since = None, None
@@ -66,7 +71,8 @@ class ProcessWatch:
         """Returns which processes are gone, and why if they said so; takes some seconds."""
         gone = self._list_gone()
         if not gone:
-            gone = dict.fromkeys(self._find_silent(), "it gives no sign of life")
+            self._silent = self._find_silent()
+            gone = dict.fromkeys(self._silent, "it gives no sign of life")
         names = [f"{self._place.names[i]}: {reason}" for i, reason in sorted(gone.items())]
         which = "; ".join(names) or "the connection to another process broke"
         return (
@@ -81,7 +87,7 @@ class ProcessWatch:
         """
         try:
             if self._failed:
-                self._client.wait_at_barrier(f"{_ROOT}/failed", int(_SILENT_SECS * 1000))
+                self._linger()
                 self._stop()
             else:
                 self._set_gone(_FINISHED)
@@ -91,6 +97,16 @@ class ProcessWatch:
             # The process ends in any case, and its own error is what counts.
             _logger.info("Left the other processes: %s", error)
             self._stop()
+
+    def _linger(self) -> None:
+        """Lets the other processes end first: with process 0 goes what they learn reasons from."""
+        if self._place.process_id:
+            return
+        others = set(range(1, self._place.num_processes)) - set(self._silent)
+        end = time.monotonic() + _LINGER_SECS
+        while not others <= set(self._list_gone()) and time.monotonic() < end:
+            time.sleep(_EXIT_SECS / 10)
+        time.sleep(_EXIT_SECS)
 
     def _stop(self) -> None:
         self._stopping.set()
@@ -143,5 +159,7 @@ class ProcessWatch:
         if now - self._gone_since < _GRACE_SECS:
             return
         # The main thread waits inside jax for the one that is gone; nothing can interrupt it.
-        print(f"RuntimeError: {self.describe_loss()}", file=sys.stderr, flush=True)
+        message = f"RuntimeError: {self.describe_loss()}"
+        self._set_gone(message)
+        print(message, file=sys.stderr, flush=True)
         os._exit(1)

@@ -9,12 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.deployment import DeployedInput
-from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop, plan_loops
+from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
 from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import HostMirror, open_session
+from tfx_tpu_estimator.runs.lockstep import LockstepInput
 from tfx_tpu_estimator.runs.metrics import Metrics
 from tfx_tpu_estimator.runs.remainder import describe_remainder, take_real_rows
 from tfx_tpu_estimator.runs.requests import EvaluateRequest
@@ -56,12 +58,18 @@ class _EvaluationRun:
         self._request = request
         self._mirror = HostMirror(built.traced, built.executable.program)
         self._metrics = Metrics(built.traced, broadcast=setting.broadcast)
-        self._host_call = make_host_call(built.traced, broadcast=setting.broadcast)
+        self._group = engine.group
+        self._host_call = None
+        if self._group.is_chief:
+            self._host_call = make_host_call(built.traced, broadcast=setting.broadcast)
 
     def run(self) -> dict[str, Any]:
         """Restores the checkpoint and goes through the input."""
         traced, config = self._built.traced, self._engine.model.config
-        hooks = [*self._request.hooks, *(traced.spec.evaluation_hooks or ())]
+        # Of several processes only the chief has hooks; all compute the same metrics.
+        hooks: list[tf.compat.v1.train.SessionRunHook] = []
+        if self._group.is_chief:
+            hooks = [*self._request.hooks, *(traced.spec.evaluation_hooks or ())]
         if self._host_call is not None:
             hooks.append(self._host_call.hook)
         fit = FitHook(self._request.checkpoint, traced.scaffold, "the model_fn in mode 'eval'")
@@ -71,7 +79,7 @@ class _EvaluationRun:
             scaffold=traced.scaffold or tf.compat.v1.train.Scaffold(),
             config=config,
             checkpoint=self._request.checkpoint,
-            master=config.evaluation_master,
+            master=self._engine.session_master(self._setting.mode),
         ) as session:
             return self._run_steps(session)
 
@@ -81,9 +89,12 @@ class _EvaluationRun:
         values = self._mirror.read_initial(raw)
         state = self._built.executable.place_state(values)
         done = 0
-        with HostStream(self._deployed, next_loop=plan_loops(1, self._request.steps)) as stream:
-            for loop in stream:
-                if loop.valid is None or loop.valid.all():
+        with LockstepInput(
+            self._group, self._deployed, next_loop=plan_loops(1, self._request.steps)
+        ) as loops:
+            for loop in loops:
+                whole = loop.valid is None or loop.valid.all()
+                if self._group.minimum(int(whole)) == (1,):
                     outputs = _run(self._built, state, step, loop.batches)
                 else:
                     outputs = self._run_remainder(values, step, loop)
@@ -93,7 +104,7 @@ class _EvaluationRun:
                 done += 1
                 self._request.on_step(done)
                 if session.should_stop():
-                    break
+                    loops.stop()
         return self._metrics.results(raw, step)
 
     def _run_remainder(
@@ -104,7 +115,11 @@ class _EvaluationRun:
         Masking could keep padding out of the metrics, but not out of the loss, which the model_fn
         has reduced before anyone could mask it.
         """
-        rows = int(loop.valid.sum())
+        arrays, valid = loop.batches, loop.valid
+        if not self._setting.broadcast:
+            arrays = [self._gather_replicas(array) for array in arrays]
+            valid = self._gather_replicas(valid)
+        rows = int(valid.sum())
         structure = describe_remainder(self._deployed, rows)
         built = self._engine.build(
             self._setting,
@@ -113,8 +128,12 @@ class _EvaluationRun:
             num_replicas=1,
             batch_size=rows,
         )
-        batches = take_real_rows(self._deployed, loop.batches, loop.valid)
+        batches = take_real_rows(self._deployed, arrays, valid)
         return _run(built, built.executable.place_state(values), step, batches)
+
+    def _gather_replicas(self, array: np.ndarray) -> np.ndarray:
+        """Returns [1, replicas of all hosts, ...] for [1, replicas of this host, ...]."""
+        return np.concatenate(list(self._group.gather(array)), axis=1)
 
 
 def _run(
@@ -123,4 +142,4 @@ def _run(
     """Runs one step; returns outputs [replicas, ...] by name."""
     placed = built.place(arrays)
     _, outputs = built.executable.run(state, step, placed)
-    return {name: np.asarray(value)[0] for name, value in outputs.items()}
+    return {name: value[0] for name, value in gather_outputs(outputs).items()}
