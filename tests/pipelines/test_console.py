@@ -29,5 +29,12 @@ def test_only_our_own_lines_reach_the_terminal(tmp_path):
     assert result.stdout == ""
     assert result.stderr.splitlines() == ["[1/2] Trainer ...", "train: 1/2 steps", "a warning"]
     logged = log_file.read_text()
-    for text in ("noise of native code", "node runs", "deprecated", "[1/2] Trainer ...", "a detail", "a warning"):
+    for text in (
+        "noise of native code",
+        "node runs",
+        "deprecated",
+        "[1/2] Trainer ...",
+        "a detail",
+        "a warning",
+    ):
         assert text in logged

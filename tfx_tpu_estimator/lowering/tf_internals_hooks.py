@@ -17,7 +17,9 @@ def get_step_read(graph: tf.Graph) -> tf.Tensor:
     Args:
       graph: A training graph that can still grow.
     """
-    return _training_util._get_or_create_global_step_read(graph)
+    read = _training_util._get_or_create_global_step_read(graph)
+    assert isinstance(read, tf.Tensor), "a training graph has a global step"
+    return read
 
 
 def set_steps_per_run(hook: tf.compat.v1.train.CheckpointSaverHook, steps: int) -> None:

@@ -115,7 +115,8 @@ class _EvaluationRun:
         Masking could keep padding out of the metrics, but not out of the loss, which the model_fn
         has reduced before anyone could mask it.
         """
-        arrays, valid = loop.batches, loop.valid
+        # Only training has no mask.
+        arrays, valid = loop.batches, np.asarray(loop.valid)
         if not self._setting.broadcast:
             arrays = [self._gather_replicas(array) for array in arrays]
             valid = self._gather_replicas(valid)
