@@ -43,8 +43,6 @@ class TpuRunner:
         with group.running("train"):
             _validate_same_start(self._engine, request.start, request.target)
             train(self._engine, request)
-            # What the chief has saved is there for all when this returns.
-            group.minimum(0)
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
         """Returns metrics by name; see `TPUEstimator.evaluate`."""
@@ -52,7 +50,10 @@ class TpuRunner:
         with group.running("evaluate"):
             start = read_global_step(request.checkpoint)
             _validate_same_start(self._engine, start, request.steps)
-            return evaluate(self._engine, request)
+            results = evaluate(self._engine, request)
+            # Nobody is taken for gone while the chief has still something to do.
+            group.minimum(0)
+            return results
 
     def predict(self, request: PredictRequest) -> Iterator[dict[str, np.ndarray]]:
         """Yields the predictions of each batch; see `TPUEstimator.predict`."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import saving
 from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.checkpoints.layout import find_latest
 from tfx_tpu_estimator.checkpoints.policies import create_save_policy
 from tfx_tpu_estimator.checkpoints.saved_tensors import list_saved_tensors
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
@@ -65,6 +66,8 @@ def _show(engine: Engine, request: TrainRequest) -> Progress:
 
 def _deploy(engine: Engine, setting: InputSetting, request: TrainRequest) -> DeployedInput:
     position = None if request.checkpoint is None else read_position(request.checkpoint)
+    if position is not None:
+        engine.resume_seed(position.seed)
     return engine.deploy(setting, request.input_fn, position)
 
 
@@ -132,8 +135,12 @@ class _TrainingRun:
             close_training_writers()
         if self._recorder is not None:
             _logger.info("Loss for final step: %s.", self._recorder.loss)
+        # What the chief has saved is there for all when this returns.
+        self._group.minimum(0)
         if self._watch.requested or self._terminated:
             saved = None if saver is None else saver.latest_checkpoint
+            if not self._group.is_chief:
+                saved = find_latest(self._config.model_dir)
             raise TrainingTerminated(self._state.step, saved)
 
     def _run_loops(self, session: Any, saver: DeviceSaverHook | None) -> None:
@@ -212,7 +219,7 @@ class _TrainingRun:
 
         def make_writer() -> CheckpointWriter:
             return CheckpointWriter(
-                config.model_dir,
+                str(config.model_dir),
                 list_saved_tensors(scaffold.saver, graph),
                 max_to_keep=config.keep_checkpoint_max,
                 keep_every_n_hours=config.keep_checkpoint_every_n_hours,
@@ -231,7 +238,7 @@ class _TrainingRun:
         if not self._group.is_chief:
             return None
         with self._built.traced.graph.as_default():
-            writer = open_training_writer(self._config.model_dir)
+            writer = open_training_writer(str(self._config.model_dir))
         return TrainingRecorder(writer, setting.sizes.total, self._config.log_step_count_steps)
 
     def _on_step(self, step: int, loss: float) -> None:
