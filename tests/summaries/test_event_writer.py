@@ -45,6 +45,9 @@ class Writer:
     def __init__(self):
         self.values = []
 
+    def add_event(self, event):
+        self.add_summary(event.summary, event.step)
+
     def add_summary(self, summary, step):
         self.values += [(v.tag, step, v.simple_value) for v in summary.value]
 

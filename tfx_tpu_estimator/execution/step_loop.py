@@ -73,7 +73,11 @@ class StepLoop:
         train_op = spec.train_op
         self._train_op = train_op.op if isinstance(train_op, tf.Tensor) else train_op
         self._summary = summary
-        self._piece = cut_piece(built.graph, [self._loss.op, self._train_op])
+        self._piece = cut_piece(
+            built.graph,
+            [self._loss.op, self._train_op],
+            not_after=[op.name for op in before],
+        )
         self._summary_piece = self._cut_summary(built.graph)
         self._runs = self._steps = 0
         with tf.name_scope("training_loop"):
@@ -92,9 +96,7 @@ class StepLoop:
                 for name in ("most", "until", "summary_at", "run")
             ]
             with tf.control_dependencies(before):
-                self._fetches = tf.compat.v1.wrap_function(
-                    self._build, [tf.TensorSpec([], tf.int64)] * len(self._feeds)
-                )(*self._feeds)
+                self._fetches = self._call_loop()
 
     @property
     def initializer(self) -> tf.Operation:
@@ -150,6 +152,18 @@ class StepLoop:
         if self._summary.op.name in self._piece.names:
             raise NotLoopableError("the training op depends on the merged summary")
         return cut_piece(graph, [self._summary.op], without=self._piece.names)
+
+    def _call_loop(self) -> list[tf.Tensor]:
+        specs = [tf.TensorSpec([], tf.int64)] * len(self._feeds)
+        loop = tf.compat.v1.wrap_function(self._build, specs)
+        loop.add_to_graph(self._graph)
+        # An ordinary call of the function would switch off TensorFlow's graph optimisation in it.
+        return tf.raw_ops.StatefulPartitionedCall(
+            args=[*self._feeds, *loop.captured_inputs],
+            Tout=[tensor.dtype for tensor in loop.outputs],
+            f=loop,
+            config_proto=tf.compat.v1.ConfigProto().SerializeToString(),
+        )
 
     def _build(self, most: Any, until: Any, summary_at: Any, run: Any) -> tuple[Any, Any]:
         """The loop, as the body of a function."""

@@ -13,6 +13,7 @@ from tfx_tpu_estimator.lowering.unsupported import list_functions
 
 # Tables whose ops have inputs, such as the empty key; all other makers of shared state have none.
 _TABLES = re.compile(r"HashTable")
+_GATE = re.compile(r"_grad/tuple/control_dependency(_\d+)?$")
 _FED = ("Placeholder", "PlaceholderV2")
 
 
@@ -37,7 +38,10 @@ class GraphPiece:
 
 
 def cut_piece(
-    graph: tf.Graph, wanted: Sequence[tf.Operation], without: Collection[str] = ()
+    graph: tf.Graph,
+    wanted: Sequence[tf.Operation],
+    without: Collection[str] = (),
+    not_after: Collection[str] = (),
 ) -> GraphPiece:
     """Cuts out what `wanted` depend on.
 
@@ -45,6 +49,7 @@ def cut_piece(
       graph: The graph of `wanted`.
       wanted: Ops to be in the piece.
       without: Names of ops to leave out, with all before them.
+      not_after: Names of ops that the piece need not wait for.
 
     Raises:
       NotLoopableError: An op must be fed, or has a reference to a variable as an output.
@@ -62,7 +67,7 @@ def cut_piece(
             waiting.append(tensor.op)
             if tensor.op.name in without or _is_shared(tensor.op):
                 outside[tensor.name] = tensor
-        waiting.extend(op.control_inputs)
+        waiting.extend(_list_awaited(op, not_after))
     return GraphPiece(
         graph_def=_copy_nodes(graph.as_graph_def(), taken),
         names=frozenset(taken),
@@ -90,6 +95,18 @@ def paste_piece(
     return tf.compat.v1.import_graph_def(
         piece.graph_def, input_map=inputs, return_elements=list(returned), name=name
     )
+
+
+def _list_awaited(op: tf.Operation, not_after: Collection[str]) -> list[tf.Operation]:
+    """Returns what an op waits for and must.
+
+    Optimizers of TF1 let every gradient of an op wait for all others of that op, also for those
+    that nobody wants, such as the gradient of the images. That was to protect variables that
+    could change while they were read; reads of resource variables do not change.
+    """
+    if op.type == "Identity" and _GATE.search(op.name):
+        return []
+    return [other for other in op.control_inputs if other.name not in not_after]
 
 
 def _is_shared(op: tf.Operation) -> bool:
