@@ -46,15 +46,14 @@ def model_fn(features, labels, mode, params):
     return spec if on_step is None else spec._replace(host_call=call_every_step(on_step))
 
 
-def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, **config):
+def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, seed=7):
     """The estimator of this training; its trainings in one process share nothing."""
     config = tpu_estimator.RunConfig(
         model_dir=str(model_dir),
-        tf_random_seed=7,
+        tf_random_seed=seed,
         save_checkpoints_steps=save_every,
         keep_checkpoint_max=None,
         tpu_config=tpu_estimator.TPUConfig(iterations_per_loop=loop, num_shards=replicas),
-        **config,
     )
     params = {} if on_step is None else {"on_step": on_step}
     return tpu_estimator.TPUEstimator(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import threading
 
@@ -33,6 +34,20 @@ def test_a_second_run_with_the_same_seed_is_identical(whole_run, tmp_path):
 def test_the_length_of_loops_changes_no_bit(whole_run, tmp_path):
     train(tmp_path, loop=7, save_every=1000)
     assert_identical(read_variables(tmp_path), read_variables(whole_run))
+
+
+def test_a_run_without_a_seed_goes_on_with_the_one_that_it_drew(tmp_path):
+    whole, resumed, other = tmp_path / "whole", tmp_path / "resumed", tmp_path / "other"
+    train(whole, seed=None)
+    resumed.mkdir()
+    for path in whole.glob("model.ckpt-16.*"):
+        shutil.copy(path, resumed)
+    (resumed / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-16"')
+    train(resumed, seed=None)
+    assert_identical(read_variables(resumed), read_variables(whole))
+    # Another run draws another one.
+    train(other, seed=None)
+    assert (read_variables(other)["logits/kernel"] != read_variables(whole)["logits/kernel"]).any()
 
 
 @pytest.mark.parametrize("step", [9, 21])

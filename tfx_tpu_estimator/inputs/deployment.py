@@ -150,6 +150,7 @@ def deploy_input(
             f"from host {plan.calls[0].host}."
         )
     start = resume_position(position, plan, batch_sizes.input_fn)
+    start = dataclasses.replace(start, seed=seed)
     graphs, structures = [], []
     for call in calls:
         arguments = {

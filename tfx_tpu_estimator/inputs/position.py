@@ -32,6 +32,8 @@ class InputPosition:
       pipeline: Name of the input configuration.
       batch_size: Examples of a full batch of one call.
       batches: Batches taken, by index of the call.
+      seed: The seed that the run had, which the order of shuffled examples depends on; None if
+        it is not known.
 
     Example:
       >>> start = InputPosition(pipeline="PER_HOST_V2", batch_size=8, batches=(0,))
@@ -42,6 +44,7 @@ class InputPosition:
     pipeline: str
     batch_size: int
     batches: tuple[int, ...]
+    seed: int | None = None
 
     def advance(self, steps: int, gets_per_step: tuple[int, ...]) -> InputPosition:
         """Returns the position `steps` steps later."""
@@ -151,7 +154,13 @@ def _parse(fields: dict[str, Any]) -> InputPosition:
     size = int(fields["batch_size"])
     if size < 1 or not batches or min(batches) < 0:
         raise ValueError(f"batch size {size}, batches {batches}")
-    return InputPosition(pipeline=str(fields["pipeline"]), batch_size=size, batches=batches)
+    seed = fields.get("seed")
+    return InputPosition(
+        pipeline=str(fields["pipeline"]),
+        batch_size=size,
+        batches=batches,
+        seed=None if seed is None else int(seed),
+    )
 
 
 def remove_position(checkpoint: str) -> None:

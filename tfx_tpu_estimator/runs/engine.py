@@ -124,6 +124,17 @@ class Engine:
         """The seed of the run, the chief's in all processes; known once there are devices."""
         return self._seed
 
+    def resume_seed(self, seed: int | None) -> None:
+        """Goes on with the seed of a run that was interrupted, if the user has set none.
+
+        The devices must be known.
+
+        Args:
+          seed: The seed of that run; None if it is not known.
+        """
+        if self.model.config.tf_random_seed is None and seed is not None:
+            self._seed = seed
+
     @property
     def devices(self) -> tuple[Any, ...]:
         """The devices, in the order of the replicas."""
