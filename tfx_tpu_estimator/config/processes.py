@@ -60,6 +60,7 @@ def resolve_place(config: Any, environ: Mapping[str, str] | None = None) -> Proc
 
     Example:
         >>> from tfx_tpu_estimator import RunConfig
+        >>> from tfx_tpu_estimator import RunConfig
         >>> environ = {"TPU_WORKER_ID": "1", "TPU_WORKER_HOSTNAMES": "a,b"}
         >>> resolve_place(RunConfig(), environ).coordinator
         'a:8476'
