@@ -140,7 +140,7 @@ class _TrainingRun:
         if self._watch.requested or self._terminated:
             saved = None if saver is None else saver.latest_checkpoint
             if not self._group.is_chief:
-                saved = find_latest(self._config.model_dir)
+                saved = find_latest(str(self._config.model_dir))
             raise TrainingTerminated(self._state.step, saved)
 
     def _run_loops(self, session: Any, saver: DeviceSaverHook | None) -> None:
