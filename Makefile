@@ -10,7 +10,7 @@ NEED_TFX := tests/components tests/pipelines tests/examples tests/test_docs_exam
 export PYTHON PYTHON311
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-digits test test-py310 test-runtime-py311 test-fast lint format docs lock setup \
+.PHONY: demo demo-digits bench test test-py310 test-runtime-py311 test-fast lint format docs lock setup \
   setup-py311 clean
 
 demo: setup  ## the taxi pipeline on real data: import, train, evaluate, push
@@ -18,6 +18,9 @@ demo: setup  ## the taxi pipeline on real data: import, train, evaluate, push
 
 demo-digits: setup  ## the same with a small convolutional network on handwritten digits
 	@.venv/bin/tfx-tpu-estimator demo digits
+
+bench: setup  ## compares ways to train; BENCH="--force" on a busy machine, see docs/performance.md
+	$(PY) benchmarks/run.py $(BENCH)
 
 test: test-py310 $(if $(SKIP_PY311),,test-runtime-py311)  ## all tests, in both environments
 
