@@ -114,6 +114,9 @@ def make_estimator(options):
             iterations_per_loop=options.get("iterations", 2),
             num_shards=options["replicas"],
             per_host_input_for_training=pipeline,
+            eval_training_input_configuration=getattr(
+                PIPELINES, options.get("evaluation", "PER_HOST_V1")
+            ),
         ),
     )
     return tpu_estimator.TPUEstimator(

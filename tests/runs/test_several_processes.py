@@ -40,6 +40,7 @@ def train_alone(tmp_path, **options):
     [
         (2, by_tf_config, "PER_HOST_V1", ["CALL 0 of 2 on host 0", "CALL 1 of 2 on host 1"]),
         (2, by_pod, "BROADCAST", ["CALL 0 of 1 on host 0"] * 2),
+        (2, by_tf_config, "PER_SHARD_V1", ["CALL 1 of 4 on host 0", "CALL 3 of 4 on host 1"]),
         pytest.param(
             4,
             by_variables,
@@ -51,6 +52,8 @@ def train_alone(tmp_path, **options):
 )
 def test_the_same_results_as_one_process(tmp_path, count, describe, pipeline, calls):
     options = {"replicas": 4, "pipeline": pipeline}
+    if pipeline == "PER_SHARD_V1":
+        options["evaluation"] = "SLICED"
     alone = train_alone(tmp_path, **options)
     results, model_dir = start(tmp_path, describe(count), evaluate={"steps": 20}, **options)
     for (code, output), call in zip(results, calls, strict=True):
@@ -70,7 +73,7 @@ def test_the_same_results_as_one_process(tmp_path, count, describe, pipeline, ca
     for _, output in results:
         metrics = find("METRICS ", output)
         # The loss is a mean over batches, which hosts divide differently.
-        for name in ["accuracy", "count", "global_step", *["loss"] * (pipeline == "BROADCAST")]:
+        for name in ["accuracy", "count", "global_step", *["loss"] * (pipeline != "PER_HOST_V2")]:
             np.testing.assert_allclose(metrics[name], float(expected[name]), rtol=1e-6)
 
 
@@ -104,6 +107,16 @@ def test_when_one_process_dies_the_others_end_and_say_so(tmp_path, process, how,
     task = ["chief 0", "worker 0"][process]
     assert f"another process of this run is gone (process {process} ({task}" in output
     assert text in output
+
+
+def test_sigterm_to_one_ends_all_with_a_checkpoint(tmp_path):
+    harm = {"process": 1, "how": "SIGTERM", "batches": 9}
+    results, model_dir = start(tmp_path, by_tf_config(2), replicas=2, steps=10**6, harm=harm)
+    assert [code for code, _ in results] == [143, 143], results
+    state = (model_dir / "checkpoint").read_text()
+    assert state.startswith('model_checkpoint_path: "model.ckpt-')
+    # Its position in the input is there as well: training goes on where it was stopped.
+    assert (model_dir / (state.split('"')[1] + ".input.json")).exists()
 
 
 @pytest.mark.slow
