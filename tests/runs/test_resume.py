@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from helpers import resumable
+from helpers.models import saved_steps
 from helpers.resumable import STEPS, assert_identical, read_variables, train
 
 from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
@@ -19,10 +20,6 @@ def whole_run(tmp_path_factory):
     directory = tmp_path_factory.mktemp("whole")
     train(directory)
     return directory
-
-
-def saved_steps(directory):
-    return sorted(int(p.stem.split("-")[-1]) for p in directory.glob("model.ckpt-*.index"))
 
 
 def test_a_second_run_with_the_same_seed_is_identical(whole_run, tmp_path):

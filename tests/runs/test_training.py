@@ -9,15 +9,12 @@ from helpers.models import (
     FEATURES,
     linear_model_fn,
     make_tpu_estimator,
+    saved_steps,
     train_by_hand,
     train_input_fn,
 )
 
 tf1 = tf.compat.v1
-
-
-def saved_steps(directory):
-    return sorted(int(p.stem.split("-")[-1]) for p in directory.glob("model.ckpt-*.index"))
 
 
 def read_kernel(directory, step):
