@@ -28,10 +28,11 @@ test-py310: lint  ## all tests on Python 3.10, with TFX
 	$(PY) -m pytest
 
 test-runtime-py311:  ## the tests that need no TFX, on Python 3.11 and newest TensorFlow
-	@if tools/setup.sh py311; then \
-	  $(PY311) -m pytest $(addprefix --ignore=,$(NEED_TFX)); \
-	elif [ -n "$$CI" ]; then exit 1; \
-	else echo "Left out: the runtime's tests on Python 3.11, for want of that Python." >&2; fi
+	@tools/setup.sh py311; code=$$?; \
+	if [ $$code = 3 ] && [ -z "$$CI" ]; then \
+	  echo "Left out: the runtime's tests on Python 3.11, for want of that Python." >&2; exit 0; \
+	elif [ $$code != 0 ]; then exit $$code; fi; \
+	$(PY311) -m pytest $(addprefix --ignore=,$(NEED_TFX))
 
 test-fast: setup  ## without the tests marked slow
 	$(PY) -m pytest -m "not slow"

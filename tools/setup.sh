@@ -37,7 +37,7 @@ python=$(find_python) || {
   echo "'apt-get install python$version python$version-venv', 'pyenv install $version' or 'uv python install" >&2
   echo "$version') and run this again, or name it: make $variable=/path/to/python$version ..." >&2
   [ "$environment" != py311 ] || echo "To leave these tests out: make test SKIP_PY311=1" >&2
-  exit 1
+  exit 3  # tells a missing Python from a set-up that failed
 }
 
 echo "Setting up $venv with $("$python" --version) ($python); this takes some minutes the first time." >&2
