@@ -44,11 +44,14 @@ echo "Setting up $venv with $("$python" --version) ($python); this takes some mi
 rm -rf "$venv"
 "$python" -m venv "$venv"
 pip=("$venv/bin/python" -m pip --disable-pip-version-check --quiet)
-# uv installs the set in a fraction of pip's time; without it pip does.
-if "${pip[@]}" install --require-hashes --no-deps -r requirements/uv.txt 2>/dev/null; then
-  "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes -r "$lock"
-else
-  echo "uv could not be installed; using pip, which is slower." >&2
+# uv installs the set in a fraction of pip's time; where it cannot be had or fails, pip does it.
+with_uv() {
+  "${pip[@]}" install --require-hashes --no-deps -r requirements/uv.txt 2>/dev/null &&
+    UV_SYSTEM_CERTS=1 "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" \
+      --require-hashes -r "$lock"
+}
+if ! with_uv; then
+  echo "uv could not install the packages; using pip, which is slower." >&2
   "${pip[@]}" install --require-hashes --no-deps -r "$lock"
 fi
 # What setuptools says about editable installs of mapped folders is of no use to anybody here.
