@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.collectives import has_collectives
 from tfx_tpu_estimator.lowering.unsupported import describe_line, find_calling_line
-from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
+from tfx_tpu_estimator.specs import (
+    EstimatorSpec,
+    ModeKeys,
+    TPUEstimatorSpec,
+    refuse_chief_hooks,
+)
 
 
 def validate_input_specs(specs: Any, role: str) -> None:
@@ -58,11 +63,7 @@ def validate_spec(spec: EstimatorSpec | TPUEstimatorSpec, mode: str) -> None:
         if mode != ModeKeys.TRAIN:
             what = "evaluation" if mode == ModeKeys.EVAL else "prediction"
             raise RuntimeError(f"TPU {what} must have type`TPUEstimatorSpec`. Got {type(spec)}")
-        if spec.training_chief_hooks:
-            raise ValueError(
-                "training_chief_hooks returned by EstimatorSpec is not supported in TPUEstimator. "
-                "If you want to pass training hooks, please pass via training_hooks."
-            )
+        refuse_chief_hooks(spec)
     _validate_fields(spec, mode)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import logging
 import random
@@ -28,7 +27,7 @@ from tfx_tpu_estimator.execution.device import share_cores, validate_processes
 from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
-from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input
+from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input, make_params
 from tfx_tpu_estimator.inputs.position import InputPosition
 from tfx_tpu_estimator.inputs.sharding import merge_replicas
 from tfx_tpu_estimator.lowering.hlo import lower_model
@@ -214,12 +213,6 @@ class Engine:
         config = self.model.config
         return (config.evaluation_master if mode == ModeKeys.EVAL else config.master) or ""
 
-    def params(self, batch_size: int, context: TPUContext) -> dict:
-        """Returns the params as one call of input_fn or model_fn sees them."""
-        params = copy.deepcopy(self.model.params)
-        params.update(batch_size=batch_size, context=context, use_tpu=True)
-        return params
-
     def build(
         self,
         setting: InputSetting,
@@ -248,7 +241,11 @@ class Engine:
             features=features,
             labels=labels,
             mode=setting.mode,
-            params=self.params(batch_size or setting.sizes.model_fn, TPUContext(self.topology)),
+            params=make_params(
+                self.model.params,
+                batch_size or setting.sizes.model_fn,
+                TPUContext(self.topology),
+            ),
             config=self.model.config,
             num_replicas=count,
             seed=self.seed,
