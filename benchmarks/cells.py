@@ -178,7 +178,7 @@ MODELS = {
         classes=2,
         batch_size=64,
         loop=100,
-        loops=12,
+        loops=40,
     ),
     "cnn": Model(
         forward=_cnn,
@@ -186,7 +186,7 @@ MODELS = {
         classes=10,
         batch_size=32,
         loop=20,
-        loops=6,
+        loops=16,
     ),
     "transformer": Model(
         forward=_transformer,
@@ -194,7 +194,7 @@ MODELS = {
         classes=4,
         batch_size=16,
         loop=25,
-        loops=10,
+        loops=24,
     ),
 }
 CELLS = tuple(

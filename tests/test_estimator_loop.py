@@ -130,7 +130,16 @@ def test_a_loop_gives_the_numbers_of_single_steps(tmp_path, model_fn, caplog):
     assert sorted(read_scalars(tmp_path / "looped", "loss")) == list(range(1, STEPS + 1))
 
 
-def test_python_gets_its_turn_only_where_something_is_due(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("model_fn", "expected"),
+    [
+        (dropout_model_fn, {1, 151, 200, 301, 400, 451, 500}),
+        (linear_model_fn, {200, 400, 500}),  # it has no summaries
+    ],
+)
+def test_python_gets_its_turn_only_where_something_is_due(
+    tmp_path, monkeypatch, model_fn, expected
+):
     from tfx_tpu_estimator.execution.step_loop import StepLoop
 
     untils = []
@@ -141,9 +150,16 @@ def test_python_gets_its_turn_only_where_something_is_due(tmp_path, monkeypatch)
         return run(self, session, **limits)
 
     monkeypatch.setattr(StepLoop, "run", counting)
-    train(tmp_path, linear_model_fn, steps=500, save_checkpoints_steps=200, save_summary_steps=150)
-    assert {1, 151, 200, 301, 400, 500} <= set(untils)
+    train(tmp_path, model_fn, steps=500, save_checkpoints_steps=200, save_summary_steps=150)
+    assert set(untils) == expected
     assert len(untils) < 150
+
+
+def test_speed_is_measured_without_a_stop(tmp_path):
+    train(tmp_path, linear_model_fn, steps=60, log_step_count_steps=20, save_checkpoints_steps=100)
+    speeds = read_scalars(tmp_path, "global_step/sec")
+    assert sorted(speeds) == [21, 41]
+    assert all(speed > 0 for speed in speeds.values())
 
 
 def test_checkpoints_are_saved_at_their_steps(tmp_path):

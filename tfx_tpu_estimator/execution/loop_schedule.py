@@ -27,18 +27,17 @@ class _Mark:
 class LoopSchedule:
     """Divides a training into runs of the session that end where something is due.
 
-    Summaries are due after the first step, and so does the measurement of speed begin; both then
-    every so many steps. Checkpoints are due so many steps after the start.
+    Summaries are due after the first step, and then every so many steps. Checkpoints are due so
+    many steps after the start. Speed is measured without a stop: each step tells its time.
 
     Args:
       start: The global step that training starts at.
       target: The global step to stop at; None for no end.
       checkpoint_steps: Steps between checkpoints; None for none, or by the clock.
       summary_steps: Steps between summaries; None for none.
-      log_steps: Steps between measurements of speed; None for none.
 
     Example:
-      >>> schedule = LoopSchedule(0, 12, checkpoint_steps=10, summary_steps=None, log_steps=4)
+      >>> schedule = LoopSchedule(0, 12, checkpoint_steps=10, summary_steps=4)
       >>> ends = []
       >>> while schedule.goes_on:
       ...     ends.append(schedule.until)
@@ -54,13 +53,11 @@ class LoopSchedule:
         *,
         checkpoint_steps: int | None,
         summary_steps: int | None,
-        log_steps: int | None,
     ):
         self._step = start
         self._target = target
         self._checkpoint = _Mark(checkpoint_steps, checkpoint_steps and start + checkpoint_steps)
         self._summary = _Mark(summary_steps, summary_steps and start + 1)
-        self._log = _Mark(log_steps, log_steps and start + 1)
         # The first run tells how long a step takes.
         self.most = 1
 
@@ -72,7 +69,7 @@ class LoopSchedule:
     @property
     def until(self) -> int:
         """The global step that the coming run must not go beyond."""
-        dues = (self._target, self._checkpoint.due, self._summary.due, self._log.due)
+        dues = (self._target, self._checkpoint.due, self._summary.due)
         return min((due for due in dues if due is not None), default=_NO_END)
 
     @property
@@ -89,7 +86,7 @@ class LoopSchedule:
           seconds: How long it took.
         """
         self._step = step
-        for mark in (self._checkpoint, self._summary, self._log):
+        for mark in (self._checkpoint, self._summary):
             mark.reach(step)
         fitting = _RUN_SECONDS * steps / max(seconds, 1e-9)
         self.most = max(1, min(MAX_STEPS, int(fitting)))

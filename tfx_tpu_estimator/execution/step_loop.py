@@ -33,19 +33,25 @@ class LoopResult:
     Attributes:
       steps: int64 [n], the global step after each.
       losses: float64 [n].
+      times: float64 [n], when each ended, in seconds since 1970.
       summary: The merged summary of the last step, serialized, if it was due; else empty.
       input_ended: Whether the input ended after these steps.
     """
 
     steps: np.ndarray
     losses: np.ndarray
+    times: np.ndarray
     summary: bytes
     input_ended: bool
 
     def first(self, count: int) -> LoopResult:
         """Returns the result of the first `count` steps, without a summary."""
         return dataclasses.replace(
-            self, steps=self.steps[:count], losses=self.losses[:count], summary=b""
+            self,
+            steps=self.steps[:count],
+            losses=self.losses[:count],
+            times=self.times[:count],
+            summary=b"",
         )
 
 
@@ -84,7 +90,7 @@ class StepLoop:
             # Not in a collection: no checkpoint has it. It survives a run that the end of the
             # input breaks off.
             self._record = tf.compat.v1.Variable(
-                tf.zeros([MAX_STEPS, 3], tf.float64),
+                tf.zeros([MAX_STEPS, 4], tf.float64),
                 trainable=False,
                 collections=[],
                 use_resource=True,
@@ -102,6 +108,11 @@ class StepLoop:
     def initializer(self) -> tf.Operation:
         """Must run before the first `run`."""
         return self._record.initializer
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether the model has summaries."""
+        return self._summary_piece is not None
 
     @property
     def loss_name(self) -> str:
@@ -176,7 +187,9 @@ class StepLoop:
         def body(count: Any, step: Any, is_nan: Any, summary: Any) -> tuple[Any, ...]:
             del is_nan
             step, loss, summary = self._build_step(summary_at, summary)
-            row = tf.stack([loss, tf.cast(step, tf.float64), tf.cast(run, tf.float64)])
+            with tf.control_dependencies([step]):
+                time = tf.timestamp()
+            row = tf.stack([loss, tf.cast(step, tf.float64), tf.cast(run, tf.float64), time])
             write = tf.raw_ops.ResourceScatterUpdate(
                 resource=self._record.handle, indices=count, updates=row
             )
@@ -229,6 +242,7 @@ def _make_result(rows: np.ndarray, summary: bytes, *, input_ended: bool) -> Loop
     return LoopResult(
         steps=rows[:, 1].astype(np.int64),
         losses=rows[:, 0],
+        times=rows[:, 3],
         summary=summary,
         input_ended=input_ended,
     )

@@ -66,6 +66,14 @@ def single_replica() -> Iterator[None]:
         _local.single_replica = before
 
 
+def count_shards() -> int:
+    """Returns how many replicas the model that is being built is trained on together.
+
+    CrossShardOptimizer reads the same number; no public name gives it.
+    """
+    return _tpu_function.get_tpu_context().number_of_shards or 1
+
+
 def run_on_tpu_when_served(
     computation: Callable[..., Sequence[tf.Tensor]], inputs: Sequence[tf.Tensor]
 ) -> list[tf.Tensor]:

@@ -127,8 +127,7 @@ class _HostTraining:
                 start,
                 request.target,
                 checkpoint_steps=config.save_checkpoints_steps or None,
-                summary_steps=config.save_summary_steps or None,
-                log_steps=config.log_step_count_steps or None,
+                summary_steps=(config.save_summary_steps or None) if loop.has_summary else None,
             )
 
         run_looped_training(
@@ -150,7 +149,7 @@ class _HostTraining:
             self._writer.add_session_log(start, steps[-1])
         if result.summary:
             self._writer.add_summary(result.summary, steps[-1])
-        self._recorder.record_run(steps, result.losses.tolist(), time.monotonic())
+        self._recorder.record_run(steps, result.losses.tolist(), result.times.tolist())
         self._step = steps[-1]
         self._progress.update(steps[-1], self._recorder.describe)
 
@@ -166,7 +165,7 @@ class _HostTraining:
 
     def _on_step(self, step: int, loss: float) -> None:
         self._step = step
-        self._recorder.record(step, loss, time.monotonic())
+        self._recorder.record(step, loss, time.time())
         self._progress.update(step, self._recorder.describe)
 
     def _list_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:

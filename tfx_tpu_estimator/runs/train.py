@@ -244,5 +244,5 @@ class _TrainingRun:
     def _on_step(self, step: int, loss: float) -> None:
         if self._recorder is None:
             return
-        self._recorder.record(step, loss, time.monotonic())
+        self._recorder.record(step, loss, time.time())
         self._progress.update(step, self._recorder.describe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -75,30 +74,31 @@ class TrainingRecorder:
         Args:
           step: The global step after the update.
           loss: The loss of that step.
-          now: A monotonic time in seconds.
+          now: When it ended, in seconds since 1970.
         """
-        self.record_run([step], [loss], now)
+        self.record_run([step], [loss], [now])
 
-    def record_run(self, steps: Sequence[int], losses: Sequence[float], now: float) -> None:
+    def record_run(
+        self, steps: Sequence[int], losses: Sequence[float], times: Sequence[float]
+    ) -> None:
         """Records steps that ran one after another before Python got its turn.
 
         Args:
           steps: The global step after each; not empty.
           losses: The loss of each.
-          now: A monotonic time in seconds, after the last of them.
+          times: When each ended, in seconds since 1970.
         """
-        wall_time = time.time()
-        for step, loss in zip(steps, losses, strict=True):
+        for step, loss, time in zip(steps, losses, times, strict=True):
             # Made in place: this is what Python does most often.
-            event = tf.compat.v1.Event(wall_time=wall_time, step=step)
+            event = tf.compat.v1.Event(wall_time=time, step=step)
             event.summary.value.add(tag="loss", simple_value=loss)
             self._writer.add_event(event)
-        step, self.loss = steps[-1], losses[-1]
-        if self._mark is None:
-            self._mark = (step, now)
-        elif self._log_every_steps and step - self._mark[0] >= self._log_every_steps:
-            self._record_speed(step, now, *self._mark)
-            self._mark = (step, now)
+            if self._mark is None:
+                self._mark = (step, time)
+            elif self._log_every_steps and step - self._mark[0] >= self._log_every_steps:
+                self._record_speed(step, time, *self._mark)
+                self._mark = (step, time)
+        self.loss = losses[-1]
 
     def describe(self) -> str:
         """Returns the latest loss and speed in words."""
