@@ -18,7 +18,8 @@ LAYERS = [
     {"checkpoints", "summaries"},
     {"export"},
     {"runs"},
-    {"estimator"},
+    {"estimator", "tpu_estimator"},
+    {"compat"},
     {"components"},
     {"pipelines"},
     {"examples"},
@@ -29,6 +30,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PRIVATE_TENSORFLOW = {
     "tfx_tpu_estimator/lowering/tf_internals.py",
     "tfx_tpu_estimator/lowering/tf_internals_hooks.py",
+    "tfx_tpu_estimator/lowering/tf_internals_legacy.py",
     "tfx_tpu_estimator/lowering/tf_internals_tracing.py",
 }
 

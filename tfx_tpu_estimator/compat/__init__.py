@@ -1,0 +1,10 @@
+"""Runs programs that were written for `tf.estimator`: nothing is patched unless it is asked for.
+
+from tfx_tpu_estimator import compat
+
+compat.install()
+"""
+
+from tfx_tpu_estimator.compat.installation import install, is_installed, uninstall
+
+__all__ = ["install", "is_installed", "uninstall"]

@@ -1,0 +1,1 @@
+"""Own implementations of commonly used corners of `tf.contrib`."""
