@@ -64,7 +64,7 @@ class Processes:
             JAX_PLATFORMS="cpu",
             TPU_SKIP_MDS_QUERY="1",
             TF_CPP_MIN_LOG_LEVEL="3",
-            PYTHONPATH=str(TESTS),
+            PYTHONPATH=os.pathsep.join([str(TESTS), str(TESTS.parent)]),
             TFX_TPU_ESTIMATOR_PROGRESS="off",
         )
         self.running = [

@@ -1,4 +1,4 @@
-"""One process of a run of several: trains a small model as its arguments say."""
+"""One process of a run of several: goes through the scenarios that its argument lists."""
 
 import json
 import os
@@ -101,7 +101,7 @@ def train_with_stops(estimator):
     steps.append(int(estimator.get_variable_value("global_step")))
     estimator.train(sharded_input_fn, hooks=[StopAtStep(9)], max_steps=20)
     steps.append(int(estimator.get_variable_value("global_step")))
-    print("STEPS " + json.dumps(steps), flush=True)
+    say("STEPS", steps)
 
 
 def make_estimator(options):
@@ -109,7 +109,7 @@ def make_estimator(options):
     config = tpu_estimator.RunConfig(
         model_dir=options["model_dir"],
         tf_random_seed=options.get("seed", 1),
-        save_checkpoints_steps=4,
+        save_checkpoints_steps=options.get("save_every", 4),
         tpu_config=tpu_estimator.TPUConfig(
             iterations_per_loop=options.get("iterations", 2),
             num_shards=options["replicas"],
@@ -130,32 +130,117 @@ def make_estimator(options):
     )
 
 
-def evaluate(estimator, steps):
-    """Prints the metrics, or why there are none."""
+def poisoned_input_fn(params):
+    """A feature of the third batch of the last host is not a number."""
+    data = sharded_input_fn(params)
+    context = params["context"]
+    if context.current_host != context.num_hosts - 1:
+        return data
+
+    def poison(index, batch):
+        features, labels = batch
+        x = tf.where(tf.equal(index, 2), np.nan * features["x"], features["x"])
+        return {"x": x}, labels
+
+    return data.enumerate().map(poison)
+
+
+def prediction_input_fn(params):
+    """All examples once, in order, whoever reads them."""
+    data = tf.data.Dataset.from_tensor_slices({"x": models.FEATURES})
+    return data.batch(params["batch_size"])
+
+
+class LoopCounter(tf1.train.SessionRunHook):
+    """Counts the loops; only the chief has hooks."""
+
+    def __init__(self):
+        self.loops = 0
+
+    def after_run(self, run_context, run_values):
+        self.loops += 1
+
+
+def say(word, value):
+    print(f"{word} {json.dumps(value)}", flush=True)
+
+
+def say_refusal(call):
+    """Prints why a call is refused."""
     try:
-        results = estimator.evaluate(evaluation_input_fn, steps=steps)
-        print("METRICS " + json.dumps({n: float(v) for n, v in results.items()}), flush=True)
+        call()
     except ValueError as error:
-        print(f"REFUSED {error}", flush=True)
+        say("REFUSED", str(error))
 
 
-def main(options):
-    estimator = make_estimator(options)
-    if "stops" in options:
-        train_with_stops(estimator)
-        return
+def train(estimator, options):
+    """Trains as the options say, and prints the variables."""
     input_fn = sharded_input_fn
     if options.get("pipeline") == "PER_SHARD_V1":
         input_fn = tensor_input_fn
     if "harm" in options:
         input_fn = harmed(input_fn, options["harm"])
-    started = time.monotonic()
-    estimator.train(input_fn, max_steps=options["steps"])
+    counter = LoopCounter()
+    estimator.train(input_fn, hooks=[counter], max_steps=options["steps"])
     values = {n: np.ravel(estimator.get_variable_value(n)).tolist() for n in ("kernel", "bias")}
-    print("RESULT " + json.dumps(values), flush=True)
-    if "evaluate" in options:
-        evaluate(estimator, options["evaluate"]["steps"])
-    print(f"trained in {time.monotonic() - started:.1f} s", flush=True)
+    say("RESULT", {**values, "loops": counter.loops})
+
+
+def evaluate(estimator, options):
+    """Prints the metrics."""
+    results = estimator.evaluate(evaluation_input_fn, steps=options.get("evaluated", 20))
+    say("METRICS", {n: float(v) for n, v in results.items()})
+
+
+def predict(estimator, options):
+    """Prints all predictions, after two that were consumed in turns and left."""
+    left, other = (estimator.predict(prediction_input_fn) for _ in range(2))
+    for _ in range(40):
+        np.testing.assert_array_equal(next(left)["probabilities"], next(other)["probabilities"])
+    left.close()
+    found = [float(p["probabilities"][0]) for p in estimator.predict(prediction_input_fn)]
+    say("PREDICTIONS", found)
+
+
+def refuse(estimator, options):
+    """Prints why this input configuration can neither evaluate nor predict."""
+    say_refusal(lambda: estimator.evaluate(evaluation_input_fn, steps=20))
+    say_refusal(lambda: next(estimator.predict(prediction_input_fn)))
+
+
+def stop(estimator, options):
+    """Trains until the input of one host ends, then until a hook stops."""
+    train_with_stops(estimator)
+
+
+def meet_nan(estimator, options):
+    """Trains until a loss is not a number."""
+    try:
+        estimator.train(poisoned_input_fn, max_steps=8)
+    except tf1.train.NanLossDuringTrainingError as error:
+        say("NAN", str(error))
+
+
+def terminate(estimator, options):
+    """Trains until SIGTERM."""
+    try:
+        train(estimator, options)
+    except SystemExit as ended:
+        say("ENDED", [ended.code, str(ended)])
+
+
+ACTS = {act.__name__: act for act in (train, evaluate, predict, refuse, stop, meet_nan, terminate)}
+
+
+def main(scenarios):
+    """Does what each scenario says, one after the other, in the same processes."""
+    for options in scenarios:
+        print(f"SCENARIO {options['name']}", flush=True)
+        started = time.monotonic()
+        estimator = make_estimator(options)
+        for act in options["acts"]:
+            ACTS[act](estimator, options)
+        print(f"{options['name']} took {time.monotonic() - started:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import numpy as np
 
 from tfx_tpu_estimator.config.processes import ProcessPlace, resolve_place
 from tfx_tpu_estimator.execution import jax_processes
+from tfx_tpu_estimator.execution.chief_choices import ChiefChoices
 from tfx_tpu_estimator.execution.process_watch import ProcessWatch
 from tfx_tpu_estimator.execution.rendezvous import meet
 from tfx_tpu_estimator.lowering import jax_compat
@@ -48,6 +49,7 @@ class ProcessGroup:
         self.count = 1 if place is None else place.num_processes
         self.index = 0 if place is None else place.process_id
         self._gathering: Any = None
+        self._rows_of_choices = 0
         self._watch = None if place is None else ProcessWatch(place, jax_processes.get_client())
 
     @property
@@ -77,6 +79,14 @@ class ProcessGroup:
         if self.count == 1:
             return list(values)
         return [self._broadcast(np.asarray(value)) for value in values]
+
+    def make_choices(self) -> ChiefChoices | None:
+        """Returns a new row of numbers that the chief chooses; None for one process."""
+        if self.count == 1:
+            return None
+        self._rows_of_choices += 1
+        root = f"tfx_tpu_estimator/choices/{self._rows_of_choices}"
+        return ChiefChoices(jax_processes.get_client(), root, is_chief=self.is_chief)
 
     @contextlib.contextmanager
     def running(self, what: str) -> Iterator[None]:

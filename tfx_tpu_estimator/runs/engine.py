@@ -22,7 +22,6 @@ from tfx_tpu_estimator.config.input_pipeline import (
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.topology import Topology, resolve_topology
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
-from tfx_tpu_estimator.errors import FeatureNotAvailableError
 from tfx_tpu_estimator.execution.device import share_cores, validate_processes
 from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
 from tfx_tpu_estimator.execution.executable import Executable
@@ -166,14 +165,7 @@ class Engine:
         Raises:
           ValueError: The batch size is missing or does not divide.
         """
-        tpu_config = self.model.config.tpu_config
-        if mode == ModeKeys.TRAIN and tpu_config.loop_length.seconds and self.group.count > 1:
-            raise FeatureNotAvailableError(
-                f"`iterations_per_loop`={tpu_config.iterations_per_loop!r}, a duration, is not "
-                f"available in this release with {self.group.count} processes, whose loops must "
-                "be equally long. Give a number of steps."
-            )
-        pipeline = resolve_input_pipeline(mode, tpu_config)
+        pipeline = resolve_input_pipeline(mode, self.model.config.tpu_config)
         topology = self.topology
         validate_hosts(mode, pipeline, topology)
         sizes = resolve_batch_sizes(mode, self.model.batch_sizes[mode], pipeline, topology)

@@ -16,7 +16,6 @@ from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop
 from tfx_tpu_estimator.inputs.reader import find_counted
 from tfx_tpu_estimator.modes import ModeKeys
 
-_READ_ONCE = (InputPipelineConfig.BROADCAST, InputPipelineConfig.SLICED)
 _MANY = 2**31 - 1
 
 
@@ -24,7 +23,8 @@ class LockstepInput:
     """Iterates over the loops of this process's input; all processes get the same steps.
 
     Training ends where the input of any process does. Evaluation goes on until all have ended,
-    with padding for those that have. In BROADCAST and SLICED the chief alone reads.
+    with padding for those that have. Where all calls of input_fn are the chief's (BROADCAST,
+    SLICED), it alone reads.
 
     Args:
       group: The processes.
@@ -46,7 +46,7 @@ class LockstepInput:
     ):
         self._group = group
         self._deployed = deployed
-        self._shared = group.count > 1 and deployed.plan.pipeline in _READ_ONCE
+        self._shared = group.count > 1 and all(call.host == 0 for call in deployed.plan.calls)
         self._place = place or list
         self._stopped = False
         self.terminating = False

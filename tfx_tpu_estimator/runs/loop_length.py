@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 
 from tfx_tpu_estimator.config.tpu_config import LoopLength
+from tfx_tpu_estimator.execution.chief_choices import ChiefChoices
 
 # Of a loop length in seconds: over so many loops the time of a step is averaged.
 _REMEMBERED_LOOPS = 20
@@ -24,6 +25,7 @@ class LoopPlan:
     Args:
       length: Of TPUConfig.iterations_per_loop.
       total: Steps in all; None for no end.
+      choices: In several processes: how the chief's choice becomes that of all.
 
     Example:
       >>> plan = LoopPlan(LoopLength(steps=4), total=7)
@@ -33,9 +35,15 @@ class LoopPlan:
       [True, False, True]
     """
 
-    def __init__(self, length: LoopLength, total: int | None):
+    def __init__(
+        self,
+        length: LoopLength,
+        total: int | None,
+        choices: ChiefChoices | None = None,
+    ):
         self._length = length
         self._total = total
+        self._choices = choices
         self._programs: collections.deque[int] = collections.deque()
         self._ends: set[int] = set()
         self._step_seconds: collections.deque[float] = collections.deque(maxlen=_REMEMBERED_LOOPS)
@@ -47,16 +55,22 @@ class LoopPlan:
         Args:
           done: Steps planned so far.
         """
-        with self._lock:
-            if not self._programs:
-                steps = self._choose_length()
-                if self._total is not None:
-                    steps = min(steps, self._total - done)
-                if steps <= 0:
-                    return 0
-                self._programs.extend(split_loop(steps, self._length.steps))
+        if not self._programs:
+            # Without the lock: the thread that runs the steps must not wait while this waits.
+            steps = self._choices.next(self._choose) if self._choices else self._choose()
+            if self._total is not None:
+                steps = min(steps, self._total - done)
+            if steps <= 0:
+                return 0
+            self._programs.extend(split_loop(steps, self._length.steps))
+            with self._lock:
                 self._ends.add(done + steps)
-            return self._programs.popleft()
+        return self._programs.popleft()
+
+    def close(self) -> None:
+        """Ends `next_program` where it waits for the chief, which plans no more."""
+        if self._choices is not None:
+            self._choices.close()
 
     def is_loop_end(self, done: int) -> bool:
         """Returns whether a loop ends after `done` steps, and forgets the ends before."""
@@ -70,12 +84,14 @@ class LoopPlan:
         with self._lock:
             self._step_seconds.append(seconds / steps)
 
-    def _choose_length(self) -> int:
+    def _choose(self) -> int:
         if self._length.steps is not None:
             return self._length.steps
-        if not self._step_seconds:
+        with self._lock:
+            seconds = list(self._step_seconds)
+        if not seconds:
             return 1
-        mean = sum(self._step_seconds) / len(self._step_seconds)
+        mean = sum(seconds) / len(seconds)
         return max(1, int((self._length.seconds or 1) / max(mean, 1e-9)))
 
 

@@ -11,12 +11,14 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
 from tfx_tpu_estimator.execution.host_predict import select_predictions
-from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop, plan_loops
+from tfx_tpu_estimator.execution.state import gather_outputs
+from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
 from tfx_tpu_estimator.inputs.padding import drop_padding
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine
 from tfx_tpu_estimator.runs.host_function import join_replicas
 from tfx_tpu_estimator.runs.host_session import HostMirror
+from tfx_tpu_estimator.runs.lockstep import LockstepInput
 from tfx_tpu_estimator.runs.requests import PredictRequest
 
 _PREFIX = "predictions/"
@@ -26,7 +28,8 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
     """Yields the predictions of each batch, without padding.
 
     No graph or session is left as the default one between batches. Closing the generator ends the
-    input's thread and the session.
+    input's thread and the session. All processes of a run yield the same; each batch waits until
+    all have asked for it.
 
     Raises:
       ValueError: Batch sizes, input or model_fn cannot run on the devices, or the checkpoint does
@@ -43,44 +46,40 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
         raw = session.raw_session()
         step = int(raw.run(mirror.read_step))
         state = built.executable.place_state(mirror.read_initial(raw))
-        stream = stack.enter_context(
-            HostStream(
-                deployed,
-                next_loop=plan_loops(1),
-                place=built.place,
-            )
+        loops = stack.enter_context(
+            LockstepInput(engine.group, deployed, next_loop=plan_loops(1), place=built.place)
         )
-        for loop in stream:
+        for loop in loops:
             _, outputs = built.executable.run(state, step, loop.batches)
             with built.traced.graph.as_default():
                 session.run(mirror.read_step)  # for the hooks
-                stop = session.should_stop()
+                if session.should_stop():
+                    loops.stop()
             yield _collect(outputs, keys, loop, broadcast=setting.broadcast)
-            if stop:
-                break
 
 
 def _collect(
     outputs: dict[str, Any], keys: Sequence[str], loop: InputLoop, *, broadcast: bool
 ) -> dict[str, np.ndarray]:
-    batch = {
-        key: join_replicas(np.asarray(outputs[_PREFIX + key])[0], broadcast=broadcast)
-        for key in keys
-    }
+    wanted = gather_outputs({_PREFIX + key: outputs[_PREFIX + key] for key in keys})
+    batch = {key: join_replicas(wanted[_PREFIX + key][0], broadcast=broadcast) for key in keys}
     return batch if loop.valid is None else drop_padding(batch, loop.valid)
 
 
 @contextlib.contextmanager
 def _open(engine: Engine, built: BuiltModel, request: PredictRequest) -> Iterator[Any]:
     """A session that is not the default one while the caller of the generator has its turn."""
-    traced, config = built.traced, engine.model.config
-    hooks = [*request.hooks, *(traced.spec.prediction_hooks or ())]
+    traced = built.traced
+    # Of several processes only the chief has hooks.
+    hooks: list[tf.compat.v1.train.SessionRunHook] = []
+    if engine.group.is_chief:
+        hooks = [*request.hooks, *(traced.spec.prediction_hooks or ())]
     fit = FitHook(request.checkpoint, traced.scaffold, "the model_fn in mode 'infer'")
     with traced.graph.as_default():
         session = tf.compat.v1.train.SingularMonitoredSession(
             hooks=[*hooks, fit],
             scaffold=traced.scaffold or tf.compat.v1.train.Scaffold(),
-            master=config.master or "",
+            master=engine.session_master(ModeKeys.PREDICT),
             checkpoint_filename_with_path=request.checkpoint,
         )
     failed = True

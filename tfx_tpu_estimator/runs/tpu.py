@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
 
 from tfx_tpu_estimator.checkpoints.layout import read_global_step
-from tfx_tpu_estimator.errors import FeatureNotAvailableError
-from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.engine import Engine, TpuModel
 from tfx_tpu_estimator.runs.evaluate import evaluate
 from tfx_tpu_estimator.runs.predict import predict
@@ -57,14 +56,22 @@ class TpuRunner:
 
     def predict(self, request: PredictRequest) -> Iterator[dict[str, np.ndarray]]:
         """Yields the predictions of each batch; see `TPUEstimator.predict`."""
-        count = self._engine.group.count
-        if count > 1:
-            self._engine.resolve_input(ModeKeys.PREDICT)
-            raise FeatureNotAvailableError(
-                f"predict() in {count} processes is not available in this release. Predict in a "
-                "process of its own, without TF_CONFIG and the like: it can use the checkpoint."
-            )
-        return predict(self._engine, request)
+        group = self._engine.group
+        if group.count == 1:
+            yield from predict(self._engine, request)
+            return
+        with contextlib.closing(self._predict(request)) as batches:
+            while True:
+                # Between batches the caller has its turn, and needs no other process.
+                with group.running("predict"):
+                    batch = next(batches, None)
+                if batch is None:
+                    return
+                yield batch
+
+    def _predict(self, request: PredictRequest) -> Generator[dict[str, np.ndarray], None, None]:
+        _validate_same_start(self._engine, read_global_step(request.checkpoint), None)
+        yield from predict(self._engine, request)
 
 
 def _validate_same_start(engine: Engine, start: int, end: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import Any
@@ -94,7 +95,10 @@ class _TrainingRun:
         self._position: InputPosition | None = deployed.position
         self._state = DeviceState(variables={}, step=request.start)
         total = None if request.target is None else request.target - request.start
-        self._plan = LoopPlan(self._config.tpu_config.loop_length, total)
+        length = self._config.tpu_config.loop_length
+        # Loops of a number of steps are equally long in all processes as it is.
+        choices = self._group.make_choices() if length.seconds else None
+        self._plan = LoopPlan(length, total, choices)
         traced = built.traced
         self._mirror = HostMirror(traced, built.executable.program)
         # Of several processes only the chief has hooks, a host_call, checkpoints and events.
@@ -149,12 +153,15 @@ class _TrainingRun:
         self._state.variables = executable.place_state(self._read_initial(raw))
         stopped = saver is not None and saver.start(raw)
         done = loop_start = 0
-        with LockstepInput(
-            self._group,
-            self._deployed,
-            next_loop=self._plan.next_program,
-            place=self._built.place,
-        ) as loops:
+        with (
+            LockstepInput(
+                self._group,
+                self._deployed,
+                next_loop=self._plan.next_program,
+                place=self._built.place,
+            ) as loops,
+            contextlib.closing(self._plan),
+        ):
             if stopped or self._watch.requested:
                 loops.stop(terminating=self._watch.requested)
             for loop in loops:
