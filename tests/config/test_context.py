@@ -1,4 +1,5 @@
 import pytest
+import tensorflow as tf
 
 from tfx_tpu_estimator.config.context import TPUContext
 from tfx_tpu_estimator.config.input_pipeline import plan_input_calls
@@ -57,6 +58,28 @@ def test_questions_for_model_fn_only():
     assert (assignment.num_replicas, assignment.num_cores_per_replica) == (8, 1)
     assert assignment.tpu_ordinal(replica=6) == 2
     assert assignment.lookup_replicas(1, 0) == [4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    "topology",
+    [
+        Topology(num_hosts=1, cores_per_host=8, cores_per_replica=2),
+        Topology(num_hosts=2, cores_per_host=4, cores_per_replica=4),
+        Topology(num_hosts=2, cores_per_host=4, cores_per_replica=8),
+    ],
+)
+def test_the_device_assignment_is_that_of_the_topology(topology):
+    assignment = TPUContext(topology).device_assignment
+    assert isinstance(assignment, tf.tpu.experimental.DeviceAssignment)
+    assert assignment.num_replicas == topology.num_replicas
+    assert assignment.num_cores_per_replica == topology.cores_per_replica
+    assert tuple(assignment.topology.mesh_shape) == (topology.num_hosts, 1, 1,
+                                                     topology.cores_per_host)  # fmt: skip
+    for replica in range(topology.num_replicas):
+        for logical, (host, core) in enumerate(topology.cores_of_replica(replica)):
+            assert assignment.coordinates(replica, logical) == (host, 0, 0, core)
+            assert assignment.tpu_device(replica, logical) == f"/task:{host}/device:TPU:{core}"
+            assert replica in assignment.lookup_replicas(host, logical)
 
 
 def test_questions_for_input_fn_only():

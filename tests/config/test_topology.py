@@ -1,9 +1,15 @@
 import logging
 
 import pytest
+import tensorflow as tf
 
-from tfx_tpu_estimator.config.topology import Topology, resolve_topology
+from tfx_tpu_estimator.config.topology import (
+    Topology,
+    refuse_replica_across_hosts,
+    resolve_topology,
+)
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
+from tfx_tpu_estimator.errors import FeatureNotAvailableError
 
 
 @pytest.mark.parametrize(
@@ -91,6 +97,22 @@ def test_a_replica_spans_hosts_only_in_per_host_v2():
         num_cores_per_replica=16, per_host_input_for_training=InputPipelineConfig.PER_HOST_V2
     )
     assert resolve_topology(config, num_hosts=2, cores_per_host=8).num_replicas == 1
+
+
+@pytest.mark.parametrize("cores", [4, 16])
+def test_a_replica_that_takes_more_cores_than_there_are(cores):
+    config = TPUConfig(
+        num_cores_per_replica=cores, per_host_input_for_training=InputPipelineConfig.PER_HOST_V2
+    )
+    text = rf"takes {cores} cores .* there are only 2 cores in the TPU topology"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=text):
+        resolve_topology(config, num_hosts=1, cores_per_host=2)
+
+
+def test_a_replica_of_several_processes_is_refused():
+    refuse_replica_across_hosts(Topology(num_hosts=2, cores_per_host=4, cores_per_replica=4))
+    with pytest.raises(FeatureNotAvailableError, match="`num_cores_per_replica`=8, and each of 2"):
+        refuse_replica_across_hosts(Topology(num_hosts=2, cores_per_host=4, cores_per_replica=8))
 
 
 def test_no_cores():

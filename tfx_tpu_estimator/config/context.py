@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
 
 from tfx_tpu_estimator.config.input_pipeline import InputCall
 from tfx_tpu_estimator.config.topology import Topology
@@ -12,52 +14,32 @@ from tfx_tpu_estimator.config.topology import Topology
 HOST_DEVICE = "/device:CPU:0"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DeviceAssignment:
-    """Which core each logical core of each replica is.
+def make_device_assignment(topology: Topology) -> tf.tpu.experimental.DeviceAssignment:
+    """Describes which core each logical core of each replica is, in TensorFlow's own terms.
 
-    Attributes:
+    Args:
         topology: hosts, cores and replicas.
+
+    Returns:
+        An assignment on a mesh [hosts, 1, 1, cores of a host], a task for each host. What the cores
+        are to each other in a real TPU it does not say.
 
     Example:
         >>> topology = Topology(num_hosts=1, cores_per_host=8, cores_per_replica=2)
-        >>> DeviceAssignment(topology=topology).tpu_ordinal(replica=3, logical_core=1)
+        >>> int(make_device_assignment(topology).tpu_ordinal(replica=3, logical_core=1))
         7
     """
-
-    topology: Topology
-
-    @property
-    def num_replicas(self) -> int:
-        """Replicas over all hosts."""
-        return self.topology.num_replicas
-
-    @property
-    def num_cores_per_replica(self) -> int:
-        """Cores of one replica."""
-        return self.topology.cores_per_replica
-
-    def tpu_ordinal(self, replica: int = 0, logical_core: int = 0) -> int:
-        """Returns the number of a core on its host."""
-        return self.topology.cores_of_replica(replica)[logical_core][1]
-
-    def tpu_device(self, replica: int = 0, logical_core: int = 0) -> str:
-        """Returns the name of a core's device."""
-        host, core = self.topology.cores_of_replica(replica)[logical_core]
-        task = f"/task:{host}" if self.topology.num_hosts > 1 else ""
-        return f"{task}/device:TPU:{core}"
-
-    def host_device(self, replica: int = 0, logical_core: int = 0) -> str:
-        """Returns the name of the host device of a core."""
-        self.topology.cores_of_replica(replica)[logical_core]
-        return HOST_DEVICE
-
-    def lookup_replicas(self, task_id: int, logical_core: int) -> list[int]:
-        """Returns the replicas whose given logical core is on a host."""
-        replicas = range(self.num_replicas)
-        return [
-            r for r in replicas if self.topology.cores_of_replica(r)[logical_core][0] == task_id
-        ]
+    hosts, cores = topology.num_hosts, topology.cores_per_host
+    mesh = [[(host, 0, 0, core) for core in range(cores)] for host in range(hosts)]
+    replicas = map(topology.cores_of_replica, range(topology.num_replicas))
+    return tf.tpu.experimental.DeviceAssignment(
+        topology=tf.tpu.experimental.Topology(
+            mesh_shape=[hosts, 1, 1, cores], device_coordinates=np.array(mesh, np.int32)
+        ),
+        core_assignment=np.array(
+            [[mesh[host][core] for host, core in replica] for replica in replicas], np.int32
+        ),
+    )
 
 
 class TPUContext:
@@ -127,7 +109,9 @@ class TPUContext:
         Raises:
             ValueError: if there is no such replica.
         """
-        return DeviceAssignment(topology=self._topology).tpu_device(replica=replica_id)
+        host, core = self._topology.cores_of_replica(replica_id)[0]
+        task = f"/task:{host}" if self._topology.num_hosts > 1 else ""
+        return f"{task}/device:TPU:{core}"
 
     @property
     def tpu_host_placement_function(self) -> Callable[..., str]:
@@ -135,7 +119,7 @@ class TPUContext:
         return self._place_on_host
 
     @property
-    def device_assignment(self) -> DeviceAssignment:
+    def device_assignment(self) -> tf.tpu.experimental.DeviceAssignment:
         """Which cores each replica has.
 
         Raises:
@@ -146,7 +130,7 @@ class TPUContext:
                 "This TPUContext instance must not be called from input_fn. `device_assignment` "
                 "is for model_fn."
             )
-        return DeviceAssignment(topology=self._topology)
+        return make_device_assignment(self._topology)
 
     def _input_call(self) -> InputCall:
         if self._call is None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+import tensorflow as tf
+
 from tfx_tpu_estimator.config.integers import validate_int
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
+from tfx_tpu_estimator.errors import FeatureNotAvailableError
 
 _logger = logging.getLogger(__name__)
 
@@ -141,7 +144,9 @@ def resolve_topology(tpu_config: TPUConfig, *, num_hosts: int, cores_per_host: i
 
     Raises:
         RuntimeError: if no core was found.
-        ValueError: if num_shards is not the number of replicas, or a replica does not fit.
+        ValueError: if num_shards is not the number of replicas, or a replica takes more cores than
+            a host has in a mode other than PER_HOST_V2.
+        tf.errors.InvalidArgumentError: if a replica takes more cores than there are.
 
     Example:
         >>> resolve_topology(TPUConfig(), num_hosts=1, cores_per_host=8).num_replicas
@@ -162,11 +167,30 @@ def resolve_topology(tpu_config: TPUConfig, *, num_hosts: int, cores_per_host: i
         return Topology(num_hosts=1, cores_per_host=1)
     cores_per_replica = tpu_config.num_cores_per_replica or 1
     _validate_replica_size(tpu_config, cores_per_replica, cores_per_host)
+    _validate_cores(cores_per_replica, num_hosts * cores_per_host)
     topology = Topology(
         num_hosts=num_hosts, cores_per_host=cores_per_host, cores_per_replica=cores_per_replica
     )
     _validate_num_shards(tpu_config.num_shards, topology)
     return topology
+
+
+def refuse_replica_across_hosts(topology: Topology) -> None:
+    """Refuses a replica whose cores belong to several processes.
+
+    Args:
+        topology: hosts, cores and replicas.
+
+    Raises:
+        FeatureNotAvailableError: naming the setting and the way out.
+    """
+    if topology.is_replica_across_hosts:
+        raise FeatureNotAvailableError(
+            "A replica on the cores of several processes is not available in this release; got "
+            f"`num_cores_per_replica`={topology.cores_per_replica}, and each of "
+            f"{topology.num_hosts} processes has {topology.cores_per_host} cores. Choose a divisor "
+            "of that."
+        )
 
 
 def _validate_replica_size(
@@ -180,6 +204,17 @@ def _validate_replica_size(
             "specified by TPUConfig.num_cores_per_replica should be less than or equal to the "
             f"num_cores_per_host. num_cores_per_replica: {cores_per_replica}, "
             f"num_cores_per_host: {cores_per_host}"
+        )
+
+
+def _validate_cores(cores_per_replica: int, num_cores: int) -> None:
+    if cores_per_replica > num_cores:
+        # The type is the one that programs written for TPUEstimator know.
+        raise tf.errors.InvalidArgumentError(
+            None,
+            None,
+            f"One replica takes {cores_per_replica} cores (TPUConfig.num_cores_per_replica), but "
+            f"there are only {num_cores} cores in the TPU topology. Choose a smaller one.",
         )
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from tfx_tpu_estimator.execution import state as states
+from tfx_tpu_estimator.execution.core_mesh import REPLICA_AXIS, Partitions, make_mesh, pad_shape
+from tfx_tpu_estimator.execution.partitioned import compile_partitioned
 from tfx_tpu_estimator.execution.program_call import bind_program
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
@@ -20,14 +22,18 @@ MAX_STEPS_IN_FLIGHT = 8
 
 
 class Executable:
-    """A program on its devices, one replica each.
+    """A program on its devices, a replica on each or on several that share it.
 
     One loop of K steps is compiled for each K that is asked for, and kept.
 
     Args:
       program: What to run.
-      devices: As many jax devices as the program has replicas, in their order.
+      devices: The jax devices of the first replica, then those of the second, and so on.
       broadcast: Whether every replica gets the whole input (BROADCAST).
+      cores_per_replica: How many devices share a replica. Default 1.
+      partitions: For each input of the program the parts of each dimension, one for each core of
+        a replica; None for an input that all cores get whole. Default: all whole. Variables are
+        whole on every core.
 
     Raises:
       ValueError: The number of devices is not that of the replicas.
@@ -38,15 +44,26 @@ class Executable:
       state, outputs = executable.run(state, 0, executable.place_batches(batches))
     """
 
-    def __init__(self, program: Program, devices: Sequence[Any], *, broadcast: bool = False):
-        if len(devices) != program.num_replicas:
+    def __init__(
+        self,
+        program: Program,
+        devices: Sequence[Any],
+        *,
+        broadcast: bool = False,
+        cores_per_replica: int = 1,
+        partitions: Sequence[Partitions] | None = None,
+    ):
+        if len(devices) != program.num_replicas * cores_per_replica:
+            each = f" of {cores_per_replica} cores each" if cores_per_replica > 1 else ""
             raise ValueError(
-                f"A program of {program.num_replicas} replicas needs as many devices; got "
+                f"A program of {program.num_replicas} replicas{each} needs as many devices; got "
                 f"{len(devices)}. Trace the model again for another number of replicas."
             )
         self.program = program
-        self.mesh = states.make_mesh(devices)
+        self.mesh = make_mesh(devices, cores_per_replica)
         self._broadcast = broadcast
+        self._cores = cores_per_replica
+        self._partitions = list(partitions or [None] * len(program.inputs))
         # Listed once: a loop of one step takes little longer than listing them.
         self._updated = [v.name for v in program.state if v.updated]
         self._constant = [v.name for v in program.state if not v.updated]
@@ -69,18 +86,24 @@ class Executable:
 
     def place_batches(self, batches: Sequence[Any]) -> list[Any]:
         """Moves the input of K steps to the devices; see `state.place_batches`."""
-        return states.place_batches(self.program, self.mesh, batches, broadcast=self._broadcast)
+        return states.place_batches(
+            self.program,
+            self.mesh,
+            batches,
+            broadcast=self._broadcast,
+            partitions=self._partitions,
+        )
 
     def compile(self, steps: int) -> Any:
         """Compiles the loop of `steps` steps, unless that was done; blocks.
 
         Returns:
-          jax's compiled program, which knows its memory use and cost.
+          jax's compiled program, or a `PartitionedLoop`; both know their memory use and cost.
         """
         if steps not in self._compiled:
             start = time.monotonic()
             with jax_compat.enable_x64():
-                self._compiled[steps] = self._lower(steps).compile()
+                self._compiled[steps] = self._compile(steps)
             self._compile_seconds[steps] = time.monotonic() - start
         return self._compiled[steps]
 
@@ -111,7 +134,7 @@ class Executable:
         return {**state, **new}, dict(zip(self._outputs, outputs, strict=True))
 
     def _limit_flight(self, steps: int, outputs: Sequence[Any]) -> None:
-        if not self._is_cpu or len(self.mesh.devices) == 1:
+        if not self._is_cpu or self.mesh.devices.size == 1:
             return
         # Outputs are never donated, so that they can be waited for later.
         self._in_flight.append((steps, outputs))
@@ -120,11 +143,38 @@ class Executable:
         ):
             jax_compat.import_jax().block_until_ready(self._in_flight.popleft()[1])
 
+    def _compile(self, steps: int) -> Any:
+        if self._cores == 1:
+            return self._lower(steps).compile()
+        return compile_partitioned(
+            self._lower_replica(steps), self.mesh, self._partitions, self._cores
+        )
+
+    def _lower_replica(self, steps: int) -> Any:
+        """Builds the loop of one replica, as if it were alone and had a single core."""
+        jax = jax_compat.import_jax()
+
+        def describe(shape: Sequence[int], dtype: Any) -> Any:
+            return jax.ShapeDtypeStruct(tuple(shape), dtype)
+
+        state = {v.name: describe(v.shape, v.numpy_dtype) for v in self.program.state}
+        batches = tuple(
+            describe((steps, *(pad_shape(s.shape, cut) if s.shape else (1,))), s.numpy_dtype)
+            for s, cut in zip(self.program.inputs, self._partitions, strict=True)
+        )
+        return jax.jit(self._run_steps, donate_argnums=0, keep_unused=True).lower(
+            {name: state[name] for name in self._updated},
+            {name: state[name] for name in self._constant},
+            describe((), np.int64),
+            describe((1,), np.int64),
+            batches,
+        )
+
     def _lower(self, steps: int) -> Any:
         """Builds the loop as a jax function and gives it the shapes of its arguments."""
         jax = jax_compat.import_jax()
         partition = jax.sharding.PartitionSpec
-        batch = partition() if self._broadcast else partition(None, states.REPLICA_AXIS)
+        batch = partition() if self._broadcast else partition(None, REPLICA_AXIS)
         function = jax_compat.shard_map(
             self._run_steps,
             self.mesh,
@@ -132,10 +182,10 @@ class Executable:
                 partition(),
                 partition(),
                 partition(),
-                partition(states.REPLICA_AXIS),
+                partition(REPLICA_AXIS),
                 batch,
             ),
-            out_specs=(partition(), partition(None, states.REPLICA_AXIS)),
+            out_specs=(partition(), partition(None, REPLICA_AXIS)),
         )
         return jax.jit(function, donate_argnums=0).lower(*self._describe_arguments(steps))
 
@@ -173,7 +223,7 @@ class Executable:
             variables, now = carried
             position = jax.numpy.stack([now, replica_id[0]])
             inputs = [
-                x if signature.shape else x[0]
+                _take(x, signature.shape)
                 for x, signature in zip(batch, self.program.inputs, strict=True)
             ]
             variables, outputs = bind_program(
@@ -185,3 +235,10 @@ class Executable:
         length = None if batches else 1
         (updated, _), outputs = jax.lax.scan(run_step, (updated, step), batches, length=length)
         return updated, [output[:, None] for output in outputs]
+
+
+def _take(x: Any, shape: tuple[int, ...]) -> Any:
+    """Takes one replica's tensor of the program out of what was placed for it."""
+    if not shape:
+        return x[0]
+    return x if x.shape == shape else x[tuple(slice(size) for size in shape)]

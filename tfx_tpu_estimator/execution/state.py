@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from tfx_tpu_estimator.execution.core_mesh import (
+    REPLICA_AXIS,
+    Partitions,
+    batch_sharding,
+    count_replicas,
+    pad_batch,
+)
 from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
-
-REPLICA_AXIS = "replica"
-
-
-def make_mesh(devices: Sequence[Any]) -> Any:
-    """Returns a jax mesh of one axis, a replica on each device."""
-    jax = jax_compat.import_jax()
-    return jax.sharding.Mesh(np.array(list(devices), dtype=object), (REPLICA_AXIS,))
 
 
 def replicated(mesh: Any) -> Any:
@@ -37,7 +36,7 @@ def split(mesh: Any, axis: int) -> Any:
 def place_replica_ids(mesh: Any) -> Any:
     """Returns an int64 array [replicas] of which each device holds the number of its replica."""
     jax = jax_compat.import_jax()
-    ids = np.arange(mesh.devices.size)
+    ids = np.arange(count_replicas(mesh))
     with jax_compat.enable_x64():
         return jax.make_array_from_callback(ids.shape, split(mesh, 0), lambda index: ids[index])
 
@@ -114,8 +113,9 @@ def read_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def _read_local(value: Any) -> np.ndarray:
     if value.is_fully_addressable:
         return np.asarray(value)
-    shards = sorted(value.addressable_shards, key=lambda shard: shard.index[1].start or 0)
-    return np.concatenate([np.asarray(shard.data) for shard in shards], axis=1)
+    # The cores of a replica hold the same.
+    shards = {shard.index[1].start or 0: shard for shard in value.addressable_shards}
+    return np.concatenate([np.asarray(shards[start].data) for start in sorted(shards)], axis=1)
 
 
 def gather_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -155,7 +155,12 @@ def take_steps(batch: Any, steps: int) -> Any:
 
 
 def place_batches(
-    program: Program, mesh: Any, batches: Sequence[Any], *, broadcast: bool = False
+    program: Program,
+    mesh: Any,
+    batches: Sequence[Any],
+    *,
+    broadcast: bool = False,
+    partitions: Sequence[Partitions] | None = None,
 ) -> list[Any]:
     """Moves the input of K steps to the devices; returns before it is done.
 
@@ -166,9 +171,11 @@ def place_batches(
         input of shape [n, ...]; [K, replicas] for a scalar. In several processes: the part of
         this process's replicas.
       broadcast: Every replica gets all of it: [K, n, ...].
+      partitions: For each input the parts of each dimension of one replica's tensor, of which each
+        core gets one, or None for an input that all cores get whole. Default: all whole.
 
     Returns:
-      Device arrays in the same order.
+      Device arrays in the same order; padded where a dimension cannot be cut into equal parts.
 
     Raises:
       ValueError: An array does not have the shape or dtype that the program wants; names it.
@@ -179,8 +186,12 @@ def place_batches(
         _validate_batch(signature, value, replicas)
     placed = []
     with jax_compat.enable_x64():
-        for value in batches:
-            placed.append(_put(value, replicated(mesh) if broadcast else split(mesh, 1)))
+        for index, (signature, value) in enumerate(zip(program.inputs, batches, strict=True)):
+            cut = partitions[index] if partitions else None
+            if cut is not None:
+                value = pad_batch(value, signature.shape, cut, replicas)
+            sharding = batch_sharding(mesh, cut, broadcast=broadcast)
+            placed.append(_put(value, sharding))
     return placed
 
 

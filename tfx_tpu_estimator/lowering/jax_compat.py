@@ -7,9 +7,11 @@ Seen working with jax 0.4.34 and 0.10.2. jax is imported when a function is call
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 
 def import_jax() -> Any:
@@ -88,6 +90,48 @@ def shard_map(function: Callable, mesh: Any, in_specs: Any, out_specs: Any) -> C
     named = inspect.signature(mapped).parameters
     check: dict[str, Any] = {"check_vma": False} if "check_vma" in named else {"check_rep": False}
     return mapped(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **check)
+
+
+def compile_on_grid(module: bytes, devices: Any) -> Any:
+    """Compiles a module for replicas of several partitions each; blocks.
+
+    jax's own `compile` makes partitions of one replica only.
+
+    Args:
+      module: StableHLO, serialized; says how arguments and results are cut, in GSPMD's terms.
+      devices: numpy array [replicas, partitions] of jax devices.
+
+    Returns:
+      XLA's loaded executable.
+    """
+    from jaxlib import xla_client
+
+    replicas, partitions = devices.shape
+    options = xla_client.CompileOptions()
+    build = options.executable_build_options
+    for part in (options, build):
+        part.num_replicas, part.num_partitions = replicas, partitions
+    build.use_spmd_partitioning = True
+    build.use_shardy_partitioner = False
+    ids = [[device.id for device in row] for row in devices]
+    build.device_assignment = xla_client.DeviceAssignment.create(np.array(ids))
+    client, flat = devices.flat[0].client, tuple(devices.flat)
+    if hasattr(client, "compile_and_load"):
+        return client.compile_and_load(module, xla_client.DeviceList(flat), options)
+    return client.compile(module, options)
+
+
+def execute_loaded(loaded: Any, arguments: Sequence[Any]) -> list[list[Any]]:
+    """Runs what `compile_on_grid` returned; returns before it is done.
+
+    Args:
+      loaded: The executable.
+      arguments: jax arrays with one shard per device of this process, in the devices' order.
+
+    Returns:
+      For each result its shards, in the same order.
+    """
+    return loaded.execute_sharded(list(arguments)).disassemble_into_single_device_arrays()
 
 
 def enable_x64() -> Any:

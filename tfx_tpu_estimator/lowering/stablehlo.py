@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tfx_tpu_estimator.lowering import jax_compat
@@ -38,6 +38,50 @@ def find_main(module: Any) -> Any:
     return next(op for op in module.body.operations if op.attributes["sym_name"].value == "main")
 
 
+def spread_module(
+    module: Any,
+    *,
+    replicas: int,
+    partitions: int,
+    argument_shardings: Sequence[str],
+    result_sharding: str,
+) -> None:
+    """Makes a module of one device one of several replicas, each cut into partitions; in place.
+
+    Args:
+      module: A jax program whose sums over replicas are those of `convert_module`.
+      replicas: How many replicas.
+      partitions: Devices of each.
+      argument_shardings: How the partitions share each argument of `main`, in XLA's words.
+      result_sharding: The same for all results.
+    """
+    from jax.extend.mlir import ir
+
+    with module.context:
+        _walk(module.operation, _drop_channel)
+        number = ir.IntegerType.get_signless(32)
+        attributes = module.operation.attributes
+        attributes["mhlo.num_replicas"] = ir.IntegerAttr.get(number, replicas)
+        attributes["mhlo.num_partitions"] = ir.IntegerAttr.get(number, partitions)
+        main = find_main(module)
+        results = len(ir.FunctionType(main.attributes["function_type"].value).results)
+        _set_shardings(main, "arg_attrs", argument_shardings)
+        _set_shardings(main, "res_attrs", [result_sharding] * results)
+
+
+def _set_shardings(function: Any, name: str, shardings: Sequence[str]) -> None:
+    """Adds shardings to what `name` says about the arguments or results of a function."""
+    from jax.extend.mlir import ir
+
+    attributes = function.attributes
+    present = attributes[name] if name in attributes else [{}] * len(shardings)
+    made = []
+    for old, sharding in zip(present, shardings, strict=True):
+        kept = {named.name: named.attr for named in old} if len(old) else {}
+        made.append(ir.DictAttr.get({**kept, "mhlo.sharding": ir.StringAttr.get(sharding)}))
+    attributes[name] = ir.ArrayAttr.get(made)
+
+
 def _walk(operation: Any, visit: Callable[[Any], None]) -> None:
     """Calls `visit` on every operation, those inside first."""
     for region in operation.regions:
@@ -52,6 +96,14 @@ def _replace_copy(operation: Any) -> None:
     if operation.name == "mhlo.copy":
         operation.results[0].replace_all_uses_with(operation.operands[0])
         operation.erase()
+
+
+def _drop_channel(operation: Any) -> None:
+    # With a channel XLA would take the groups for those of partitions.
+    if operation.name.split(".")[-1] in _COLLECTIVES:
+        for name in ("use_global_device_ids", "channel_handle"):
+            if name in operation.attributes:
+                del operation.attributes[name]
 
 
 def _channel_setter() -> Callable[[Any], None]:
