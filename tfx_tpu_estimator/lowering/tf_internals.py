@@ -57,13 +57,32 @@ def single_replica() -> Iterator[None]:
     that there is one shard. It affects the current thread only.
     """
     _install_collectives()
-    before = getattr(_local, "single_replica", False)
-    _local.single_replica = True
+    with _replicas(1, single=True):
+        yield
+
+
+@contextlib.contextmanager
+def many_replicas(number: int | None) -> Iterator[None]:
+    """Tells code built inside the block the number of shards; None for what is no replica's yet.
+
+    TensorFlow's tpu_shard_context cannot be nested. But a listener of a training may evaluate and
+    export, which builds other graphs meanwhile.
+    """
+    with _replicas(number, single=False):
+        yield
+
+
+@contextlib.contextmanager
+def _replicas(number: int | None, *, single: bool) -> Iterator[None]:
+    context = _tpu_function.get_tpu_context()
+    before = context.number_of_shards, getattr(_local, "single_replica", False)
+    context.set_number_of_shards(number)
+    _local.single_replica = single
     try:
-        with _tpu_function.tpu_shard_context(1):
-            yield
+        yield
     finally:
-        _local.single_replica = before
+        context.set_number_of_shards(before[0])
+        _local.single_replica = before[1]
 
 
 def count_shards() -> int:
@@ -102,12 +121,13 @@ def run_on_tpu_when_served(
     def on_tpu():
         return tf.compat.v1.tpu.rewrite(replica, list(inputs))
 
-    outputs = _tpu_functional.TPUPartitionedCall(
-        args=on_tpu.captured_inputs,
-        device_ordinal=tf.raw_ops.TPUOrdinalSelector(),
-        Tout=[arg.type for arg in on_tpu.definition.signature.output_arg],
-        f=on_tpu,
-    )
+    with many_replicas(None):
+        outputs = _tpu_functional.TPUPartitionedCall(
+            args=on_tpu.captured_inputs,
+            device_ordinal=tf.raw_ops.TPUOrdinalSelector(),
+            Tout=[arg.type for arg in on_tpu.definition.signature.output_arg],
+            f=on_tpu,
+        )
     for tensor, shape in zip(outputs, shapes, strict=True):
         tensor.set_shape(shape)
     return list(outputs)

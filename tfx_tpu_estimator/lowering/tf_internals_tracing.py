@@ -20,8 +20,9 @@ from tensorflow.python.framework import kernels as _kernels
 from tensorflow.python.framework import op_def_library as _op_def_library
 from tensorflow.python.ops import control_flow_ops as _control_flow_ops
 from tensorflow.python.ops import embedding_ops as _embedding_ops
-from tensorflow.python.tpu import tpu_function as _tpu_function
 from tensorflow.python.training import optimizer as _optimizer
+
+from tfx_tpu_estimator.lowering.tf_internals import many_replicas
 
 _local = threading.local()
 _patch_lock = threading.Lock()
@@ -211,7 +212,7 @@ def device_computation(num_replicas: int) -> Iterator[set[str]]:
       The names of the ops built inside, filled while they are built.
     """
     context = _DeviceContext()
-    with _tpu_function.tpu_shard_context(num_replicas):
+    with many_replicas(num_replicas):
         context.Enter()
         try:
             yield context.ops

@@ -15,6 +15,21 @@ _logger = logging.getLogger(__name__)
 # What a shell reports for a process that SIGTERM ended; schedulers take it for "preempted".
 EXIT_CODE = 128 + signal.SIGTERM
 
+# The watches that are on; one inside another where a listener trains.
+_active: list[TerminationWatch] = []
+
+
+def is_terminating() -> bool:
+    """Whether a training of this process has got SIGTERM and is about to end.
+
+    Listeners ask, which should not begin long work then.
+
+    Example:
+      >>> is_terminating()
+      False
+    """
+    return any(watch.requested for watch in _active)
+
 
 class TrainingTerminated(SystemExit):
     """Training ended because of SIGTERM; uncaught, the process exits with code 143.
@@ -61,12 +76,14 @@ class TerminationWatch:
         self._installed = False
 
     def __enter__(self) -> TerminationWatch:
+        _active.append(self)
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGTERM, self._note)
             self._installed = True
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        _active.remove(self)
         self._restore()
 
     def _note(self, number: int, frame: FrameType | None) -> None:

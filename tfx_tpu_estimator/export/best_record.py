@@ -1,0 +1,108 @@
+"""The best evaluation so far, kept beside the exports, so that it survives a restart."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfx_tpu_estimator.errors import DataCorruptionError
+
+FILENAME = "best_eval_result.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BestRecord:
+    """An evaluation whose model was exported.
+
+    Attributes:
+      metrics: Its metrics by name: numbers and arrays. Other metrics are not kept.
+      export: Name of the export's directory.
+    """
+
+    metrics: dict[str, Any]
+    export: str
+
+
+def read_record(directory: str) -> BestRecord | None:
+    """Returns the record of a directory of exports, or None where there is none.
+
+    Args:
+      directory: The directory; it need not exist.
+
+    Raises:
+      DataCorruptionError: The file cannot be understood.
+    """
+    path = os.path.join(directory, FILENAME)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "r") as f:
+        text = f.read()
+    try:
+        content = json.loads(text)
+        metrics = {name: _decode(value) for name, value in content["metrics"].items()}
+        return BestRecord(metrics=metrics, export=content["export"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataCorruptionError(
+            f"{path} is damaged ({error!r}). It holds the best evaluation so far; delete it to let "
+            "the next evaluation count as the best."
+        ) from error
+
+
+def write_record(directory: str, record: BestRecord) -> None:
+    """Writes the record of a directory of exports: all of it, or what was there stays.
+
+    Args:
+      directory: The directory, which must exist.
+      record: What to write.
+    """
+    encoded = {name: _encode(value) for name, value in record.metrics.items()}
+    metrics = {name: value for name, value in sorted(encoded.items()) if value is not None}
+    content = json.dumps({"metrics": metrics, "export": record.export}, indent=2)
+    path = os.path.join(directory, FILENAME)
+    aside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
+    with tf.io.gfile.GFile(aside, "w") as f:
+        f.write(content + "\n")
+    tf.io.gfile.rename(aside, path, overwrite=True)
+
+
+def list_scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the metrics that are a number."""
+    return {name: value for name, value in metrics.items() if _is_number(value)}
+
+
+def is_nan(value: Any) -> bool:
+    """Whether a metric is a number that is not one."""
+    return _is_number(value) and bool(np.isnan(np.asarray(value, np.float64)))
+
+
+def _is_number(value: Any) -> bool:
+    # bfloat16, which devices give, is no subtype of numpy's numbers.
+    if isinstance(value, bytes | str):
+        return False
+    array = np.asarray(value)
+    return array.ndim == 0 and (array.dtype.kind in "fiub" or array.dtype == tf.bfloat16)
+
+
+def _encode(value: Any) -> Any:
+    """Returns a metric as JSON can hold it; None for what it cannot."""
+    if isinstance(value, bytes | str):
+        return None
+    array = np.asarray(value)
+    if _is_number(value):
+        return int(array) if array.dtype.kind in "iub" else float(array)
+    if array.dtype.kind in "fiub":
+        return {"dtype": array.dtype.name, "values": array.tolist()}
+    return None
+
+
+def _decode(value: Any) -> Any:
+    if isinstance(value, dict):
+        return np.array(value["values"], np.dtype(value["dtype"]))
+    return value
