@@ -19,6 +19,7 @@ LAYERS = [
     {"export"},
     {"runs"},
     {"estimator", "tpu_estimator"},
+    {"training", "canned"},
     {"compat"},
     {"components"},
     {"pipelines"},
