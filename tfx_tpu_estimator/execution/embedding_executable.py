@@ -1,0 +1,208 @@
+"""Compiles a program with embeddings for a row of devices and runs its steps."""
+
+from __future__ import annotations
+
+import collections
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfx_tpu_estimator.execution import state as states
+from tfx_tpu_estimator.execution.core_mesh import REPLICA_AXIS, make_mesh
+from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
+from tfx_tpu_estimator.execution.embedding_state import place_state
+from tfx_tpu_estimator.execution.executable import MAX_STEPS_IN_FLIGHT
+from tfx_tpu_estimator.lowering import jax_compat
+from tfx_tpu_estimator.lowering.program import StateSignature, TensorSignature
+
+
+class EmbeddingExecutable:
+    """A program with embeddings on its devices, one replica each; used like an `Executable`.
+
+    Tables and their slots are divided over the devices; all else is on each. A loop is compiled for
+    each number of steps and each number of ids per row that is asked for, and kept.
+
+    Args:
+      program: What to run.
+      devices: As many jax devices as the program has replicas, in their order.
+
+    Raises:
+      ValueError: The number of devices is not that of the replicas.
+    """
+
+    def __init__(self, program: EmbeddedProgram, devices: Sequence[Any]):
+        if len(devices) != program.num_replicas:
+            raise ValueError(
+                f"A program of {program.num_replicas} replicas needs as many devices; got "
+                f"{len(devices)}. Trace the model again for another number of replicas."
+            )
+        self.program = program
+        self.mesh = make_mesh(devices, 1)
+        self._updated = [v.name for v in program.state if v.updated]
+        self._constant = [v.name for v in program.state if not v.updated]
+        self._outputs = [signature.name for signature in program.outputs]
+        self._compiled: dict[Any, Any] = {}
+        self._compile_seconds: dict[int, float] = {}
+        self._in_flight: collections.deque[tuple[int, Any]] = collections.deque()
+        self._is_cpu = devices[0].platform == "cpu"
+        self._replica_ids = states.place_replica_ids(self.mesh)
+
+    @property
+    def compile_seconds(self) -> dict[int, float]:
+        """How long compiling took, by number of steps; the last time where it was done again."""
+        return dict(self._compile_seconds)
+
+    def place_state(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Copies variables to the devices; see `embedding_state.place_state`."""
+        return place_state(self.program, self.mesh, values)
+
+    def place_batches(self, batches: Sequence[Any]) -> list[Any]:
+        """Moves the input of K steps to the devices; returns before it is done.
+
+        Args:
+          batches: One array per input of the program, [K, replicas * n, ...].
+
+        Raises:
+          ValueError: An array does not have the shape or dtype that the program wants; names it.
+        """
+        for signature, value in zip(self.program.inputs, batches, strict=True):
+            self._validate_batch(signature, value)
+        jax = jax_compat.import_jax()
+        with jax_compat.enable_x64():
+            return [jax.device_put(value, states.split(self.mesh, 1)) for value in batches]
+
+    def compile(self, batches: Sequence[Any]) -> Any:
+        """Compiles the loop for batches of these shapes, unless that was done; blocks.
+
+        Args:
+          batches: What `place_batches` returned, or `jax.ShapeDtypeStruct`s like it.
+
+        Returns:
+          jax's compiled program, which knows its memory use and cost.
+        """
+        shapes = tuple(tuple(batch.shape) for batch in batches)
+        if shapes not in self._compiled:
+            start = time.monotonic()
+            with jax_compat.enable_x64():
+                self._compiled[shapes] = self._lower(shapes).compile()
+            self._compile_seconds[shapes[0][0]] = time.monotonic() - start
+        return self._compiled[shapes]
+
+    def run(
+        self, state: Mapping[str, Any], step: int, batches: Sequence[Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Runs K steps; returns before they are done.
+
+        Args:
+          state: Device arrays by variable name. Those that a step updates are consumed.
+          step: The global step of the first one.
+          batches: What `place_batches` returned for K steps.
+
+        Returns:
+          The state after the steps, and outputs by name, [K, replicas, ...], each replica's on
+          its device.
+        """
+        compiled = self.compile(batches)
+        updated = {name: state[name] for name in self._updated}
+        constant = {name: state[name] for name in self._constant}
+        with jax_compat.enable_x64():
+            new, outputs = compiled(
+                updated, constant, np.int64(step), self._replica_ids, tuple(batches)
+            )
+        self._limit_flight(int(batches[0].shape[0]), outputs)
+        return {**state, **new}, dict(zip(self._outputs, outputs, strict=True))
+
+    def _limit_flight(self, steps: int, outputs: Sequence[Any]) -> None:
+        if not self._is_cpu or self.mesh.devices.size == 1:
+            return
+        self._in_flight.append((steps, outputs))
+        while len(self._in_flight) > 1 and (
+            sum(count for count, _ in self._in_flight) > MAX_STEPS_IN_FLIGHT
+        ):
+            jax_compat.import_jax().block_until_ready(self._in_flight.popleft()[1])
+
+    def _validate_batch(self, signature: TensorSignature, value: Any) -> None:
+        shape = signature.shape
+        wanted = (self.program.num_replicas * (shape[0] if shape else 1), *shape[1:])
+        found = tuple(value.shape[1:])
+        if signature.name in self.program.elastic:
+            wanted, found = wanted[:-1], found[:-1]
+        if found != wanted or np.dtype(value.dtype) != signature.numpy_dtype:
+            raise ValueError(
+                f"Input `{signature.name}` must have shape [steps, "
+                f"{', '.join(map(str, wanted))}] and dtype {signature.dtype}; got "
+                f"{list(value.shape)} and {value.dtype}."
+            )
+
+    def _is_divided(self, name: str) -> bool:
+        return name in self.program.layouts
+
+    def _lower(self, shapes: Sequence[tuple[int, ...]]) -> Any:
+        """Builds the loop as a jax function and gives it the shapes of its arguments."""
+        jax = jax_compat.import_jax()
+        partition = jax.sharding.PartitionSpec
+
+        def place(names: Sequence[str]) -> dict[str, Any]:
+            return {n: partition(REPLICA_AXIS) if self._is_divided(n) else partition()
+                    for n in names}  # fmt: skip
+
+        function = jax_compat.shard_map(
+            self._run_steps,
+            self.mesh,
+            in_specs=(
+                place(self._updated),
+                place(self._constant),
+                partition(),
+                partition(REPLICA_AXIS),
+                partition(None, REPLICA_AXIS),
+            ),
+            out_specs=(place(self._updated), partition(None, REPLICA_AXIS)),
+        )
+        return jax.jit(function, donate_argnums=0).lower(*self._describe_arguments(shapes))
+
+    def _describe_arguments(self, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...]:
+        jax = jax_compat.import_jax()
+        everywhere, divided = states.replicated(self.mesh), states.split(self.mesh, 0)
+
+        def describe(signature: StateSignature) -> Any:
+            shape, sharding = signature.shape, everywhere
+            if self._is_divided(signature.name):
+                layout = self.program.layouts[signature.name]
+                shape, sharding = (layout.padded_rows, *shape[1:]), divided
+            return jax.ShapeDtypeStruct(shape, signature.numpy_dtype, sharding=sharding)
+
+        return (
+            {v.name: describe(v) for v in self.program.state if v.updated},
+            {v.name: describe(v) for v in self.program.state if not v.updated},
+            jax.ShapeDtypeStruct((), np.int64, sharding=everywhere),
+            jax.ShapeDtypeStruct(
+                self._replica_ids.shape, np.int64, sharding=self._replica_ids.sharding
+            ),
+            tuple(
+                jax.ShapeDtypeStruct(shape, s.numpy_dtype, sharding=states.split(self.mesh, 1))
+                for shape, s in zip(shapes, self.program.inputs, strict=True)
+            ),
+        )
+
+    def _run_steps(
+        self, updated: Any, constant: Any, step: Any, replica_id: Any, batches: Any
+    ) -> Any:
+        """The K steps of one replica."""
+        jax = jax_compat.import_jax()
+
+        def run_step(carried: Any, batch: Any) -> Any:
+            variables, now = carried
+            position = jax.numpy.stack([now, replica_id[0]])
+            inputs = [
+                x if signature.shape else x[0]
+                for x, signature in zip(batch, self.program.inputs, strict=True)
+            ]
+            new, outputs = self.program.bind(
+                position, inputs, {**constant, **variables}, REPLICA_AXIS
+            )
+            return ({**variables, **new}, now + 1), outputs
+
+        (updated, _), outputs = jax.lax.scan(run_step, (updated, step), batches)
+        return updated, [output[:, None] for output in outputs]
