@@ -31,8 +31,17 @@ def seeded_python_random(seed: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def seeded_graph(seed: int | None) -> Iterator[tf.Graph]:
-    """Makes a new default graph with the run's seed, in which models are built."""
-    with tf.Graph().as_default() as graph:
+    """Makes a new default graph with the run's seed, in which models are built.
+
+    Ops may be placed on TPU cores (`tpu.core`, names that a device assignment gives): a session on
+    the host would not know these devices, and a program on several cores is divided by its compiler.
+    """
+    with tf.Graph().as_default() as graph, tf.compat.v1.device(_leave_tpu_core):
         tf.compat.v1.set_random_seed(seed)
         with seeded_python_random(seed), resource_variables():
             yield graph
+
+
+def _leave_tpu_core(op: tf.Operation) -> str:
+    """Returns where an op is placed, or nothing where that is a core of a TPU."""
+    return "" if "TPU" in op.device.upper() else op.device

@@ -20,15 +20,21 @@ from tfx_tpu_estimator.config.input_pipeline import (
     validate_hosts,
 )
 from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.config.topology import Topology, resolve_topology
+from tfx_tpu_estimator.config.topology import (
+    Topology,
+    refuse_replica_across_hosts,
+    resolve_topology,
+)
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
 from tfx_tpu_estimator.execution.device import share_cores, validate_processes
 from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
 from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input, make_params
+from tfx_tpu_estimator.inputs.partition_dims import resolve_partition_dims
 from tfx_tpu_estimator.inputs.position import InputPosition
 from tfx_tpu_estimator.inputs.sharding import merge_replicas
+from tfx_tpu_estimator.inputs.structure import InputStructure
 from tfx_tpu_estimator.lowering.hlo import lower_model
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
 from tfx_tpu_estimator.modes import ModeKeys
@@ -137,8 +143,10 @@ class Engine:
     def devices(self) -> tuple[Any, ...]:
         """The devices, in the order of the replicas."""
         if self._devices is None:
-            group, shards = self.group, self.model.config.tpu_config.num_shards
-            found = find_devices(num_shards=share_cores(shards, group.count))
+            group, tpu_config = self.group, self.model.config.tpu_config
+            shards = share_cores(tpu_config.num_shards, group.count)
+            cores = tpu_config.num_cores_per_replica or 1
+            found = find_devices(num_shards=None if shards is None else shards * cores)
             _logger.info("%s", found.describe())
             validate_processes(found.devices, group.count)
             (seed,) = group.broadcast([np.array(self._seed, np.int64)])
@@ -152,12 +160,16 @@ class Engine:
 
         Raises:
           ValueError: TPUConfig asks for what the devices do not have.
+          tf.errors.InvalidArgumentError: A replica takes more cores than there are.
+          FeatureNotAvailableError: A replica takes the cores of several processes.
         """
-        return resolve_topology(
+        topology = resolve_topology(
             self.model.config.tpu_config,
             num_hosts=self.group.count,
             cores_per_host=len(self.devices) // self.group.count,
         )
+        refuse_replica_across_hosts(topology)
+        return topology
 
     def resolve_input(self, mode: str) -> InputSetting:
         """Checks batch size and input configuration of a mode, and says how input is divided.
@@ -227,7 +239,9 @@ class Engine:
           ValueError: The model_fn cannot run on a TPU; the message says why and what to do.
         """
         started = time.monotonic()
-        count = num_replicas or len(self.devices)
+        topology = self.topology
+        count = num_replicas or topology.num_replicas
+        partitions = self._resolve_partitions(setting.mode, features, labels)
         traced = trace_model(
             self.model.model_fn,
             features=features,
@@ -236,20 +250,38 @@ class Engine:
             params=make_params(
                 self.model.params,
                 batch_size or setting.sizes.model_fn,
-                TPUContext(self.topology),
+                TPUContext(topology),
             ),
             config=self.model.config,
             num_replicas=count,
             seed=self.seed,
         )
         program = lower_model(traced)
-        key = f"{program.digest}/{setting.broadcast}"
+        key = f"{program.digest}/{setting.broadcast}/{partitions}"
         if key not in self._executables:
-            devices = self._choose_devices(count)
-            self._executables[key] = Executable(program, devices, broadcast=setting.broadcast)
+            self._executables[key] = Executable(
+                program,
+                self._choose_devices(count * topology.cores_per_replica),
+                broadcast=setting.broadcast,
+                cores_per_replica=topology.cores_per_replica,
+                partitions=partitions,
+            )
         seconds = time.monotonic() - started
         _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
         return BuiltModel(traced=traced, executable=self._executables[key])
+
+    def _resolve_partitions(
+        self, mode: str, features: Any, labels: Any
+    ) -> list[list[int] | None] | None:
+        """How the cores of a replica share each flat input; None where all have it whole."""
+        tpu_config = self.model.config.tpu_config
+        dims, cores = tpu_config.input_partition_dims, tpu_config.num_cores_per_replica
+        if dims is None or cores is None:
+            return None
+        # One configuration serves all modes, of which prediction has no labels.
+        used = dims[:1] if mode == ModeKeys.PREDICT and labels is None else dims
+        structure = InputStructure(features=features, labels=labels)
+        return resolve_partition_dims(used, structure, cores)
 
     def _choose_devices(self, count: int) -> tuple[Any, ...]:
         """All devices, or else `count` of this process's."""
