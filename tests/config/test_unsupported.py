@@ -6,7 +6,7 @@ import pytest
 
 from tfx_tpu_estimator.config import unsupported
 from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
+from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
 
 
@@ -41,23 +41,6 @@ def test_a_cluster_of_one_passes(monkeypatch):
     config = {"cluster": {"chief": ["a:1"]}, "task": {"type": "chief", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     unsupported.refuse_unsupported_config(RunConfig())
-
-
-def test_model_parallelism():
-    with pytest.raises(FeatureNotAvailableError, match="`num_cores_per_replica`=2"):
-        unsupported.refuse_unsupported_config(
-            RunConfig(tpu_config=TPUConfig(num_cores_per_replica=2))
-        )
-
-
-def test_partitioned_inputs():
-    tpu_config = TPUConfig(
-        per_host_input_for_training=InputPipelineConfig.PER_HOST_V2,
-        num_cores_per_replica=1,
-        input_partition_dims=[[1]],
-    )
-    with pytest.raises(FeatureNotAvailableError, match="`input_partition_dims`"):
-        unsupported.refuse_unsupported_config(RunConfig(tpu_config=tpu_config))
 
 
 def test_embeddings_in_tpu_memory():

@@ -66,16 +66,6 @@ def refuse_unsupported_config(config: RunConfig, *, on_devices: bool = False) ->
             f"{processes}. Set both, or unset TF_CONFIG (or `cluster`) and run a single process."
         )
     tpu_config = config.tpu_config
-    if (tpu_config.num_cores_per_replica or 1) > 1:
-        raise FeatureNotAvailableError(
-            "Model parallelism is not available in this release; got `num_cores_per_replica`="
-            f"{tpu_config.num_cores_per_replica}. Leave it None, or set it to 1."
-        )
-    if tpu_config.input_partition_dims is not None:
-        raise FeatureNotAvailableError(
-            "Partitioned inputs are not available in this release; got `input_partition_dims`="
-            f"{tpu_config.input_partition_dims!r}. Leave it None."
-        )
     if tpu_config.experimental_feed_hook is not None:
         raise FeatureNotAvailableError(
             "A feed hook of one's own is not available; got `experimental_feed_hook`="
