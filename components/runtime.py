@@ -15,11 +15,11 @@ import tensorflow as tf
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import UserModuleError
-from tfx_tpu_estimator.estimator import TPUEstimator
 from tfx_tpu_estimator.export.receivers import build_schema_serving_input_receiver_fn
 from tfx_tpu_estimator.inputs import tfrecord
 from tfx_tpu_estimator.inputs.schema import read_schema
 from tfx_tpu_estimator.inputs.schema_input import make_schema_input_fn
+from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from .examples import SplitFiles, list_split_files, resolve_compression
 from .options import TPUEstimatorOptions, option_names

@@ -142,7 +142,7 @@ def test_variables_and_sparse_predictions_are_accepted():
     train_op = tf.compat.v1.assign_add(variable, 1.0)
     sparse = tf.sparse.from_dense([1.0])
     spec = make_train_spec(train_op=train_op, predictions={"v": variable, "s": sparse})
-    assert spec.train_op is train_op
+    assert spec.train_op is train_op.op
     plain = EstimatorSpec(PREDICT, predictions={"s": sparse})
     assert plain.export_outputs is None
 

@@ -9,10 +9,13 @@ import pytest
 import tfx_tpu_estimator
 
 PUBLIC_NAMES = [
+    "BaseRunConfig",
     "ClassificationOutput",
     "DataCorruptionError",
     "EmptySplitError",
+    "Estimator",
     "EstimatorSpec",
+    "EstimatorV2",
     "ExportError",
     "ExportOutput",
     "ExportSavedModelApiVersion",

@@ -19,10 +19,13 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 # Public name -> the module that defines it.
 _EXPORTS = {
+    "BaseRunConfig": "config.base_run_config",
     "ClassificationOutput": "export_output",
     "DataCorruptionError": "errors",
     "EmptySplitError": "errors",
+    "Estimator": "estimator",
     "EstimatorSpec": "specs",
+    "EstimatorV2": "estimator",
     "ExportError": "errors",
     "ExportOutput": "export_output",
     "ExportSavedModelApiVersion": "config.arguments",
@@ -36,7 +39,7 @@ _EXPORTS = {
     "SchemaMismatchError": "errors",
     "ServingInputReceiver": "export.receivers",
     "TPUConfig": "config.tpu_config",
-    "TPUEstimator": "estimator",
+    "TPUEstimator": "tpu_estimator",
     "TPUEstimatorSpec": "specs",
     "TensorServingInputReceiver": "export.receivers",
     "UserModuleError": "errors",
@@ -64,6 +67,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:
     from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
+    from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
     from tfx_tpu_estimator.config.run_config import RunConfig
     from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
     from tfx_tpu_estimator.errors import (
@@ -74,7 +78,7 @@ if TYPE_CHECKING:
         SchemaMismatchError,
         UserModuleError,
     )
-    from tfx_tpu_estimator.estimator import TPUEstimator
+    from tfx_tpu_estimator.estimator import Estimator, EstimatorV2
     from tfx_tpu_estimator.execution.host_train import NanLossError
     from tfx_tpu_estimator.export.receivers import (
         ServingInputReceiver,
@@ -90,3 +94,4 @@ if TYPE_CHECKING:
         RegressionOutput,
     )
     from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
+    from tfx_tpu_estimator.tpu_estimator import TPUEstimator

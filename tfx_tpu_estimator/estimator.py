@@ -1,4 +1,4 @@
-"""TPUEstimator: trains, evaluates, predicts with and exports a model_fn."""
+"""Estimator: trains, evaluates, predicts with and exports a model_fn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,64 +15,54 @@ import tensorflow as tf
 from tfx_tpu_estimator.checkpoints import layout
 from tfx_tpu_estimator.checkpoints.warm_start import resolve_warm_start
 from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
-from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
-from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.execution.host_graph import HostModel
 from tfx_tpu_estimator.execution.host_predict import split_batch
-from tfx_tpu_estimator.export.saved_model import validate_export_arguments, write_saved_model
-from tfx_tpu_estimator.lowering.model_fn import call_model_fn, validate_model_fn
+from tfx_tpu_estimator.export.saved_model import (
+    ExportTargets,
+    validate_export_arguments,
+    write_saved_model,
+)
+from tfx_tpu_estimator.lowering.model_fn import validate_model_fn
 from tfx_tpu_estimator.modes import ALL_MODES
 from tfx_tpu_estimator.runs.host import HostRunner
 from tfx_tpu_estimator.runs.requests import EvaluateRequest, PredictRequest, Runner, TrainRequest
-from tfx_tpu_estimator.runs.tpu import TpuModel, TpuRunner
 from tfx_tpu_estimator.specs import ModeKeys
 from tfx_tpu_estimator.summaries.event_writer import write_evaluation
 from tfx_tpu_estimator.summaries.progress import Progress
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _logger = logging.getLogger(__name__)
 
 
-class TPUEstimator:
-    """Runs a TPUEstimator model_fn: the API of `tf.compat.v1.estimator.tpu.TPUEstimator`.
+class Estimator:
+    """Runs a model_fn on this host: the API of `tf.estimator.Estimator`.
 
-    With `use_tpu` the model_fn is lowered to one XLA program that runs on every TPU core, GPU or
-    virtual CPU device at once; without, it runs as a plain graph on TensorFlow's own kernels.
-    Arguments whose feature is not in this release are checked and refused, never ignored.
+    The model_fn runs as a plain graph on TensorFlow's own kernels. `TPUEstimator` is the subclass
+    that runs it on TPU cores, GPUs or several virtual devices. Subclasses may add members, and a
+    constructor of their own; the public members below cannot be overridden.
 
     Args:
-      model_fn: `model_fn(features, labels, mode, params[, config])` returning a `TPUEstimatorSpec`
-        or `EstimatorSpec`. `features` and `params` are required of its signature.
+      model_fn: `model_fn(features[, labels][, mode][, params][, config])` returning an
+        `EstimatorSpec`. Arguments are given by name; only `features` is required.
       model_dir: Directory of checkpoints and event files. Default: the one of `config`, else a
         new temporary directory.
-      config: A `RunConfig`. Required.
-      params: Hyperparameters, a dict; input_fn and model_fn get a copy with `batch_size` added.
-      use_tpu: Whether to run on TPU cores: on those of this host, else on its GPUs, else on virtual
-        CPU devices, whose number TPUConfig.num_shards or the environment variable
-        TFX_TPU_ESTIMATOR_NUM_CORES says (default 8).
-      train_batch_size: Global batch size for training, an int > 0; seen as params['batch_size'].
-        Required when `use_tpu`.
-      eval_batch_size: The same for evaluation.
-      predict_batch_size: The same for prediction.
-      batch_axis: Along which dimension each input tensor is split over cores; no effect when
-        `use_tpu` is False.
-      eval_on_tpu: Whether evaluation follows `use_tpu`; no effect when `use_tpu` is False.
-      export_to_tpu: Whether an export holds the metagraph {serve, tpu}.
-      export_to_cpu: Whether an export holds the metagraph {serve}.
+      config: A `BaseRunConfig` or `RunConfig`. Default: `BaseRunConfig()`.
+      params: Hyperparameters, a dict or any object; input_fn and model_fn get a copy of it.
       warm_start_from: A checkpoint or SavedModel path, or `WarmStartSettings`; used when
         `model_dir` has no checkpoint yet.
-      embedding_config_spec: Must be None in this release.
-      export_saved_model_api_version: V1 (1): the runtime puts the model_fn on the TPU when
-        exporting. V2 (2): the model_fn does so itself when params['use_tpu'].
 
     Raises:
       ValueError: An argument is wrong; the message names it and says what is allowed.
       TypeError: An argument is of the wrong type.
-      FeatureNotAvailableError: An argument asks for what this release does not have.
+      FeatureNotAvailableError: The configuration asks for what there is not; the message says
+        what to do instead.
 
     Example:
-      estimator = TPUEstimator(
-          model_fn, model_dir="runs/m", config=RunConfig(), use_tpu=False, train_batch_size=64)
-      estimator.train(input_fn, max_steps=1000)
+      estimator = Estimator(model_fn, model_dir="runs/m", params={"learning_rate": 0.1})
+      estimator.train(input_fn, steps=1000)
       estimator.evaluate(eval_input_fn)
     """
 
@@ -80,57 +70,27 @@ class TPUEstimator:
         self,
         model_fn: Callable | None = None,
         model_dir: str | os.PathLike | None = None,
-        config: RunConfig | None = None,
-        params: dict | None = None,
-        use_tpu: bool = True,
-        train_batch_size: int | None = None,
-        eval_batch_size: int | None = None,
-        predict_batch_size: int | None = None,
-        batch_axis: tuple[int, ...] | None = None,
-        eval_on_tpu: bool = True,
-        export_to_tpu: bool = True,
-        export_to_cpu: bool = True,
+        config: BaseRunConfig | None = None,
+        params: Any = None,
         warm_start_from: Any = None,
-        embedding_config_spec: Any = None,
-        export_saved_model_api_version: int | ExportSavedModelApiVersion = (
-            ExportSavedModelApiVersion.V1
-        ),
     ):
         _check_not_overridden(type(self))
-        config = arguments.validate_config(config)
-        arguments.validate_params(params)
-        arguments.validate_batch_sizes(
-            use_tpu, train_batch_size, eval_batch_size, predict_batch_size
-        )
-        arguments.validate_batch_axis(batch_axis)
-        arguments.validate_model_parallelism(config)
+        config = arguments.resolve_config(config)
+        unsupported.refuse_strategies(config)
         self._model_fn = validate_model_fn(model_fn, params)
-        self._api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
-        self._config = _with_model_dir(config, model_dir)
-        unsupported.refuse_unsupported_config(config, on_devices=use_tpu and eval_on_tpu)
-        unsupported.refuse_unsupported_arguments(embedding_config_spec)
         self._warm_start = resolve_warm_start(warm_start_from)
-        self._params = copy.deepcopy(params or {})
-        self._batch_sizes = {
-            ModeKeys.TRAIN: train_batch_size,
-            ModeKeys.EVAL: eval_batch_size,
-            ModeKeys.PREDICT: predict_batch_size,
-        }
-        self._export_to_cpu = export_to_cpu
-        self._export_to_tpu = export_to_tpu
-        self._use_tpu = use_tpu
-        self._eval_on_tpu = eval_on_tpu
-        self._runners = self._create_runners(use_tpu, eval_on_tpu, batch_axis)
-        if not use_tpu and not eval_on_tpu:
-            _logger.warning("`eval_on_tpu` has no effect with use_tpu=False.")
+        self._params = {} if params is None else copy.deepcopy(params)
+        self._config = _with_model_dir(config, model_dir)
+        self._runners: dict[str, Runner] = self._create_runners()
+        self._export_targets = ExportTargets()
 
     @property
-    def config(self) -> RunConfig:
-        """A copy of the RunConfig, with `model_dir` set."""
+    def config(self) -> BaseRunConfig:
+        """A copy of the configuration, with `model_dir` set."""
         return copy.deepcopy(self._config)
 
     @property
-    def params(self) -> dict:
+    def params(self) -> Any:
         """A deep copy of the hyperparameters."""
         return copy.deepcopy(self._params)
 
@@ -140,16 +100,11 @@ class TPUEstimator:
         return str(self._config.model_dir)
 
     @property
-    def num_replicas(self) -> int:
-        """How many replicas train the model; with `use_tpu` this looks for the devices."""
-        return self._runners[ModeKeys.TRAIN].num_replicas
-
-    @property
     def model_fn(self) -> Callable:
         """The model_fn bound to the params: `fn(features, labels, mode, config)`."""
 
         def public_model_fn(features, labels, mode, config):
-            return call_model_fn(self._model_fn, features, labels, mode, self.params, config)
+            return self._host_model().call(features, labels, mode, self.params, config)
 
         return public_model_fn
 
@@ -160,7 +115,7 @@ class TPUEstimator:
         steps: int | None = None,
         max_steps: int | None = None,
         saving_listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener] | None = None,
-    ) -> TPUEstimator:
+    ) -> Self:
         """Trains the model, from the latest whole checkpoint of `model_dir` if there is one.
 
         Args:
@@ -182,17 +137,18 @@ class TPUEstimator:
           TypeError: A hook or listener is of the wrong type.
           NanLossError: The loss became NaN.
         """
-        run_arguments.validate_train_steps(steps, max_steps, self._use_tpu)
+        runner = self._runners[ModeKeys.TRAIN]
+        run_arguments.validate_train_steps(steps, max_steps, runner.on_devices)
         hooks = run_arguments.validate_hooks(hooks)
         listeners = run_arguments.validate_saving_listeners(saving_listeners)
-        run_arguments.validate_training_task(self._config, self._use_tpu)
+        run_arguments.validate_training_task(self._config, runner.on_devices)
         checkpoint = self.latest_checkpoint()
         start = layout.read_global_step(checkpoint) if checkpoint else 0
         if max_steps is not None and start >= max_steps:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
-        self._runners[ModeKeys.TRAIN].train(
+        runner.train(
             TrainRequest(
                 input_fn=input_fn,
                 hooks=hooks,
@@ -229,11 +185,12 @@ class TPUEstimator:
           ValueError: `steps` is not positive; there is no checkpoint, or it is corrupt, or does not
             fit the model_fn; the input is empty.
         """
-        run_arguments.validate_eval_steps(steps, self._use_tpu and self._eval_on_tpu)
+        runner = self._runners[ModeKeys.EVAL]
+        run_arguments.validate_eval_steps(steps, runner.on_devices)
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        checkpoint = self._find_checkpoint(checkpoint_path)
         with Progress("evaluate", steps, unit="batches") as progress:
-            results = self._runners[ModeKeys.EVAL].evaluate(
+            results = runner.evaluate(
                 EvaluateRequest(
                     input_fn=input_fn,
                     hooks=hooks,
@@ -242,7 +199,7 @@ class TPUEstimator:
                     on_step=progress.update,
                 )
             )
-        if self._runners[ModeKeys.EVAL].is_chief:
+        if runner.is_chief:
             write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
         _logger.info("Evaluated %s: %s", checkpoint, _describe(results))
         return results
@@ -277,7 +234,7 @@ class TPUEstimator:
             differ in length while examples are wanted.
         """
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        checkpoint = self._find_checkpoint(checkpoint_path)
         batches = self._runners[ModeKeys.PREDICT].predict(
             PredictRequest(
                 input_fn=input_fn, hooks=hooks, checkpoint=checkpoint, predict_keys=predict_keys
@@ -296,7 +253,7 @@ class TPUEstimator:
         checkpoint_path: str | None = None,
         experimental_mode: str = ModeKeys.PREDICT,
     ) -> bytes:
-        """Writes a SavedModel with the metagraphs {serve} and {serve, tpu}.
+        """Writes a SavedModel: the metagraph {serve}, and {serve, tpu} of a TPUEstimator.
 
         No TPU is needed to write it. It is written aside and renamed when it is whole.
 
@@ -317,18 +274,16 @@ class TPUEstimator:
             that would leave the export directory.
           ExportError: The files could not be written; nothing is left behind.
         """
-        arguments.validate_export_targets(self._export_to_tpu, self._export_to_cpu)
+        self._export_targets.validate()
         validate_export_arguments(serving_input_receiver_fn, assets_extra)
         unsupported.refuse_unsupported_export_mode(experimental_mode)
-        checkpoint = layout.resolve_checkpoint(self.model_dir, checkpoint_path)
+        checkpoint = self._find_checkpoint(checkpoint_path)
         path = write_saved_model(
             self._host_model(),
             serving_input_receiver_fn,
             export_dir_base=os.fsdecode(export_dir_base),
             checkpoint=checkpoint,
-            to_cpu=self._export_to_cpu,
-            to_tpu=self._export_to_tpu,
-            wrap_tpu=self._api_version is ExportSavedModelApiVersion.V1,
+            targets=self._export_targets,
             assets_extra=assets_extra,
             as_text=as_text,
         )
@@ -387,7 +342,7 @@ class TPUEstimator:
         Raises:
           ValueError: There is no checkpoint.
         """
-        return layout.list_variables(layout.resolve_checkpoint(self.model_dir, None))
+        return layout.list_variables(self._find_checkpoint(None))
 
     def get_variable_value(self, name: str) -> np.ndarray:
         """Returns the value of a variable of the latest checkpoint.
@@ -398,32 +353,66 @@ class TPUEstimator:
         Raises:
           ValueError: There is no checkpoint, or no such variable in it.
         """
-        return layout.read_variable(layout.resolve_checkpoint(self.model_dir, None), name)
+        return layout.read_variable(self._find_checkpoint(None), name)
+
+    def _find_checkpoint(self, given: str | None) -> str:
+        return layout.resolve_checkpoint(self.model_dir, given, lambda _: self.latest_checkpoint())
 
     def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
 
-    def _create_runners(self, use_tpu: bool, eval_on_tpu: bool, batch_axis: Any) -> dict:
+    def _create_runners(self) -> dict[str, Runner]:
         """Returns the runner of each mode."""
-        host = HostRunner(self._host_model(), self._batch_sizes)
-        if not use_tpu:
-            return dict.fromkeys(ALL_MODES, host)
-        model = TpuModel(
-            model_fn=self._model_fn,
-            params=self._params,
-            config=self._config,
-            batch_sizes=self._batch_sizes,
-            batch_axis=batch_axis,
-        )
-        runners: dict[str, Runner] = dict.fromkeys(ALL_MODES, TpuRunner(model))
-        return runners if eval_on_tpu else {**runners, ModeKeys.EVAL: host}
+        return dict.fromkeys(ALL_MODES, HostRunner(self._host_model(), {}))
+
+
+class _HiddenMember:
+    """A member of the base class that a subclass does not have."""
+
+    def __init__(self, message: str):
+        self._message = message
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        raise AttributeError(self._message)
+
+
+class EstimatorV2(Estimator):
+    """`Estimator` without the names that TensorFlow 2 had dropped: `tf.estimator.Estimator`.
+
+    Args:
+      model_fn: As for `Estimator`.
+      model_dir: As for `Estimator`.
+      config: As for `Estimator`.
+      params: As for `Estimator`.
+      warm_start_from: As for `Estimator`.
+
+    Example:
+      >>> hasattr(EstimatorV2, "export_savedmodel")
+      False
+    """
+
+    export_savedmodel = _HiddenMember(
+        "`Estimator.export_savedmodel` has been deprecated. Please use `export_saved_model` "
+        "instead."
+    )
+
+
+# Members that subclasses may replace: what is built, and which checkpoint is taken.
+_OVERRIDABLE = frozenset({"model_fn", "latest_checkpoint"})
 
 
 def _check_not_overridden(cls: type) -> None:
     """Refuses subclasses that replace public members, whose contract callers rely on."""
-    public = {name for name in vars(TPUEstimator) if not name.startswith("_")}
-    between = cls.__mro__[: cls.__mro__.index(TPUEstimator)]
-    overridden = sorted({name for c in between for name in vars(c)} & public)
+    public = {name for name in vars(Estimator) if not name.startswith("_")} - _OVERRIDABLE
+    between = cls.__mro__[: cls.__mro__.index(Estimator)]
+    overridden = sorted(
+        {
+            name
+            for c in between
+            for name, member in vars(c).items()
+            if name in public and not isinstance(member, _HiddenMember)
+        }
+    )
     if overridden:
         raise ValueError(
             "Subclasses of Estimator cannot override members of Estimator. "
@@ -431,7 +420,7 @@ def _check_not_overridden(cls: type) -> None:
         )
 
 
-def _with_model_dir(config: RunConfig, model_dir: str | os.PathLike | None) -> RunConfig:
+def _with_model_dir(config: BaseRunConfig, model_dir: str | os.PathLike | None) -> BaseRunConfig:
     """Returns `config` with the directory to use: the argument, its own, or a temporary one."""
     chosen = arguments.resolve_model_dir(model_dir, config)
     if chosen is None:

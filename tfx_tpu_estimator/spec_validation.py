@@ -21,11 +21,12 @@ def validate_train_op(train_op: Any, mode: str) -> Any:
     """Checks the operation that does one training step.
 
     Args:
-        train_op: Operation or Tensor; None is allowed outside TRAIN.
+        train_op: Operation, Tensor or what assigning a variable returns; None is allowed outside
+            TRAIN.
         mode: one of ModeKeys.
 
     Returns:
-        `train_op`.
+        `train_op`; the operation behind an assigned variable.
 
     Raises:
         ValueError: if it is missing in TRAIN or belongs to another graph.
@@ -39,7 +40,7 @@ def validate_train_op(train_op: Any, mode: str) -> Any:
             )
         return None
     _validate_op_or_tensor(train_op, "train_op")
-    return train_op
+    return train_op.op if isinstance(train_op, tf.Variable) else train_op
 
 
 def validate_loss(loss: Any, mode: str) -> Any:

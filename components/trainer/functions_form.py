@@ -13,7 +13,7 @@ from tfx.dsl.io import fileio
 
 from tfx_tpu_estimator.checkpoints import layout
 from tfx_tpu_estimator.errors import ExportError
-from tfx_tpu_estimator.estimator import TPUEstimator
+from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from ..data_errors import explain_data_errors
 from ..examples import SplitFiles, check_tf_examples

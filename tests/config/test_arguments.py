@@ -7,11 +7,23 @@ import pytest
 
 from tfx_tpu_estimator.config import arguments
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 
 
-@pytest.mark.parametrize("config", [None, {}, RunConfig, "x"])
+@pytest.mark.parametrize("config", [BaseRunConfig(), RunConfig()])
+def test_an_estimator_takes_either_run_config(config):
+    assert arguments.resolve_config(config) is config
+
+
+def test_an_estimator_needs_no_config():
+    assert type(arguments.resolve_config(None)) is BaseRunConfig
+    with pytest.raises(ValueError, match="an instance of `RunConfig`"):
+        arguments.resolve_config({})
+
+
+@pytest.mark.parametrize("config", [None, {}, RunConfig, "x", BaseRunConfig()])
 def test_config_must_be_a_run_config(config):
     arguments.validate_config(RunConfig())
     with pytest.raises(ValueError, match="an instance of `RunConfig`"):
@@ -91,13 +103,6 @@ def test_batch_axis():
         arguments.validate_batch_axis((0, None))
     with pytest.raises(ValueError, match="`batch_axis` must hold axes >= 0"):
         arguments.validate_batch_axis((0, -1))
-
-
-def test_an_export_needs_a_target():
-    arguments.validate_export_targets(True, False)
-    arguments.validate_export_targets(False, True)
-    with pytest.raises(ValueError, match=r"One of export_to_cpu and export_to_tpu must be true\."):
-        arguments.validate_export_targets(False, False)
 
 
 @pytest.mark.parametrize("version", [1, 2, *ExportSavedModelApiVersion])

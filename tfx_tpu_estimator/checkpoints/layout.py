@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +21,17 @@ def find_latest(model_dir: str) -> str | None:
     return find_latest_whole(model_dir)
 
 
-def resolve_checkpoint(model_dir: str, checkpoint_path: str | None) -> str:
+def resolve_checkpoint(
+    model_dir: str,
+    checkpoint_path: str | None,
+    find: Callable[[str], str | None] = find_latest,
+) -> str:
     """Returns the checkpoint to read: the one given, or the latest whole one of `model_dir`.
+
+    Args:
+      model_dir: A directory of checkpoints.
+      checkpoint_path: Prefix of a checkpoint, or None.
+      find: Finds the latest checkpoint of a directory.
 
     Raises:
       ValueError: There is none.
@@ -36,7 +46,7 @@ def resolve_checkpoint(model_dir: str, checkpoint_path: str | None) -> str:
             )
         validate_whole(path, "checkpoint_path")
         return path
-    latest = find_latest(model_dir)
+    latest = find(model_dir)
     if latest is None:
         raise ValueError(
             f"Could not find trained model in model_dir: {model_dir}. Train it first, or give "

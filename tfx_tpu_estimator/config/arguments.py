@@ -1,4 +1,4 @@
-"""Checks of TPUEstimator's constructor arguments that need no graph, a small function each."""
+"""Checks of an estimator's constructor arguments that need no graph, a small function each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.integers import is_int, validate_int
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
@@ -30,8 +31,30 @@ class ExportSavedModelApiVersion(enum.IntEnum):
     V2 = 2
 
 
+def resolve_config(config: Any) -> BaseRunConfig:
+    """Resolves the `config` of Estimator's constructor.
+
+    Args:
+        config: a BaseRunConfig, a RunConfig, or None.
+
+    Returns:
+        The same object; the default configuration for None.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if config is None:
+        return BaseRunConfig()
+    if not isinstance(config, BaseRunConfig):
+        raise ValueError(
+            f"`config` must be an instance of `RunConfig`; got {config!r}. Make one with "
+            "tfx_tpu_estimator.BaseRunConfig(...), or leave it None for the defaults."
+        )
+    return config
+
+
 def validate_config(config: Any) -> RunConfig:
-    """Checks the constructor's `config`.
+    """Checks the `config` of TPUEstimator's constructor.
 
     Args:
         config: must be a RunConfig.
@@ -50,7 +73,7 @@ def validate_config(config: Any) -> RunConfig:
     return config
 
 
-def resolve_model_dir(model_dir: Any, config: RunConfig) -> str | None:
+def resolve_model_dir(model_dir: Any, config: BaseRunConfig) -> str | None:
     """Joins the constructor's `model_dir` with that of the configuration.
 
     Args:
@@ -81,7 +104,7 @@ def resolve_model_dir(model_dir: Any, config: RunConfig) -> str | None:
 
 
 def validate_params(params: Any) -> None:
-    """Checks the constructor's `params`.
+    """Checks the `params` of TPUEstimator's constructor.
 
     Args:
         params: dict without the keys that the runtime sets, or None.
@@ -166,23 +189,6 @@ def validate_batch_axis(batch_axis: Any) -> None:
         validate_int("batch_axis", axis)
         if axis < 0:
             raise ValueError(f"`batch_axis` must hold axes >= 0; got {batch_axis!r}.")
-
-
-def validate_export_targets(export_to_tpu: Any, export_to_cpu: Any) -> None:
-    """Checks that an export writes at least one metagraph.
-
-    Args:
-        export_to_tpu: whether to write {serve, tpu}.
-        export_to_cpu: whether to write {serve}.
-
-    Raises:
-        ValueError: if both are off.
-    """
-    if not export_to_tpu and not export_to_cpu:
-        raise ValueError(
-            "One of export_to_cpu and export_to_tpu must be true. Got `export_to_cpu`="
-            f"{export_to_cpu!r} and `export_to_tpu`={export_to_tpu!r}."
-        )
 
 
 def resolve_export_api_version(version: Any) -> ExportSavedModelApiVersion:

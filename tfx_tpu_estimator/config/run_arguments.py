@@ -7,12 +7,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.cluster import TaskType
 from tfx_tpu_estimator.config.integers import validate_int
-from tfx_tpu_estimator.config.run_config import RunConfig
 
 
-def validate_training_task(config: RunConfig, on_devices: bool = False) -> None:
+def validate_training_task(config: BaseRunConfig, on_devices: bool = False) -> None:
     """Refuses train() in a process that does not train by itself.
 
     Args:

@@ -1,66 +1,27 @@
-"""RunConfig: where a run keeps its files, how often it saves and logs, and its cluster."""
+"""RunConfig: a BaseRunConfig with the settings for TPUs."""
 
 from __future__ import annotations
 
-import copy
-import os
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.config import run_config_validation
-from tfx_tpu_estimator.config.cluster import (
-    ClusterDescription,
-    TaskType,
-    read_tf_config,
-    resolve_cluster,
-)
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
+from tfx_tpu_estimator.config.cluster import TaskType
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 
-_DEFAULT_CHECKPOINT_SECS = 600
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
-class _Default:
-    """Marks an argument that was not given, where None has a meaning of its own."""
-
-    def __repr__(self) -> str:
-        return "DEFAULT"
-
-
-_DEFAULT = _Default()
-
-_REPLACEABLE = (
-    "model_dir",
-    "tf_random_seed",
-    "save_summary_steps",
-    "save_checkpoints_steps",
-    "save_checkpoints_secs",
-    "session_config",
-    "keep_checkpoint_max",
-    "keep_checkpoint_every_n_hours",
-    "log_step_count_steps",
-    "train_distribute",
-    "device_fn",
-    "protocol",
-    "eval_distribute",
-    "experimental_distribute",
-    "experimental_max_worker_delay_secs",
-    "session_creation_timeout_secs",
-    "checkpoint_save_graph_def",
-    "tpu_config",
-)
-
-
-class RunConfig:
+class RunConfig(BaseRunConfig):
     """The settings of a TPUEstimator that do not concern the model.
-
-    The description of the cluster is read from TF_CONFIG when the object is made.
 
     Example:
         >>> config = RunConfig(model_dir="run1", tpu_config=TPUConfig(iterations_per_loop=50))
-        >>> config.replace(save_checkpoints_steps=500).save_checkpoints_secs is None
-        True
+        >>> config.replace(save_checkpoints_steps=500).tpu_config.iterations_per_loop
+        50
     """
 
     def __init__(
@@ -69,24 +30,7 @@ class RunConfig:
         evaluation_master: str | None = None,
         master: str | None = None,
         cluster: Any = None,
-        *,
-        model_dir: str | os.PathLike[str] | None = None,
-        tf_random_seed: int | None = None,
-        save_summary_steps: int | None = 100,
-        save_checkpoints_steps: int | _Default | None = _DEFAULT,
-        save_checkpoints_secs: float | _Default | None = _DEFAULT,
-        session_config: tf.compat.v1.ConfigProto | None = None,
-        keep_checkpoint_max: int | None = 5,
-        keep_checkpoint_every_n_hours: float = 10000,
-        log_step_count_steps: int | None = 100,
-        train_distribute: Any = None,
-        device_fn: Callable[..., str] | None = None,
-        protocol: str | None = None,
-        eval_distribute: Any = None,
-        experimental_distribute: Any = None,
-        experimental_max_worker_delay_secs: int | None = None,
-        session_creation_timeout_secs: float = 7200,
-        checkpoint_save_graph_def: bool = True,
+        **base: Any,
     ):
         """Checks every field and reads TF_CONFIG.
 
@@ -95,106 +39,47 @@ class RunConfig:
             evaluation_master: address of the session for evaluation. Default: `master`.
             master: address of the session. Default: from TF_CONFIG, '' (in-process) without it.
             cluster: a cluster resolver; gives `master` and the cluster's addresses.
-            model_dir: directory of checkpoints and event files.
-            tf_random_seed: seed of the graph. Default None: not seeded.
-            save_summary_steps: steps between summaries. Default 100; None or 0: none.
-            save_checkpoints_steps: steps between checkpoints.
-            save_checkpoints_secs: seconds between checkpoints. Default 600 unless either of the
-                two is given; None for both: no checkpoints.
-            session_config: tf.compat.v1.ConfigProto of the sessions.
-            keep_checkpoint_max: newest checkpoints to keep. Default 5; None or 0: all.
-            keep_checkpoint_every_n_hours: besides, keep one per so many hours. Default 10000.
-            log_step_count_steps: steps between log lines of the speed. Default 100.
-            train_distribute: a distribution strategy for training.
-            device_fn: function of one argument `op` that returns its device.
-            protocol: 'grpc' (default) or 'grpc+verbs'.
-            eval_distribute: a distribution strategy for evaluation.
-            experimental_distribute: strategies for training and evaluation together.
-            experimental_max_worker_delay_secs: longest start delay of a worker, in seconds.
-            session_creation_timeout_secs: how long to wait for a session. Default 7200.
-            checkpoint_save_graph_def: write the graph beside checkpoints. Default True.
+            **base: the fields of `BaseRunConfig`: model_dir, tf_random_seed, save_summary_steps
+                (100), save_checkpoints_steps, save_checkpoints_secs (600), session_config,
+                keep_checkpoint_max (5), keep_checkpoint_every_n_hours (10000),
+                log_step_count_steps (100), train_distribute, device_fn, protocol,
+                eval_distribute, experimental_distribute, experimental_max_worker_delay_secs,
+                session_creation_timeout_secs (7200), checkpoint_save_graph_def (True).
 
         Raises:
             ValueError: if a value is not allowed, two contradict each other, or TF_CONFIG does.
             TypeError: if tpu_config, model_dir or TF_CONFIG's service has the wrong type.
         """
-        if tpu_config is None:
-            tpu_config = TPUConfig()
-        steps, secs = _resolve_checkpoint_frequency(save_checkpoints_steps, save_checkpoints_secs)
-        fields = {
-            "tpu_config": tpu_config,
-            "model_dir": model_dir,
-            "tf_random_seed": tf_random_seed,
-            "save_summary_steps": save_summary_steps,
-            "save_checkpoints_steps": steps,
-            "save_checkpoints_secs": secs,
-            "session_config": session_config,
-            "keep_checkpoint_max": keep_checkpoint_max,
-            "keep_checkpoint_every_n_hours": keep_checkpoint_every_n_hours,
-            "log_step_count_steps": log_step_count_steps,
-            "train_distribute": train_distribute,
-            "device_fn": device_fn,
-            "protocol": protocol,
-            "eval_distribute": eval_distribute,
-            "experimental_distribute": experimental_distribute,
-            "experimental_max_worker_delay_secs": experimental_max_worker_delay_secs,
-            "session_creation_timeout_secs": session_creation_timeout_secs,
-            "checkpoint_save_graph_def": checkpoint_save_graph_def,
-        }
-        self._place = resolve_cluster(read_tf_config(), protocol)
-        self._fields = _validate_fields(fields, self._place)
+        self._tpu_config = _validate_tpu_config(tpu_config)
+        super().__init__(**base)
         self._cluster = cluster
-        self._cluster_spec = self._place.cluster_spec
-        self._master = self._place.master if master is None else master
+        if master is not None:
+            self._place = dataclasses.replace(self._place, master=master)
         if cluster is not None:
             self._apply_resolver(cluster, master)
-        self._evaluation_master = self._resolve_evaluation_master(evaluation_master)
+        if evaluation_master is None:
+            evaluation_master = self._default_evaluation_master()
+        self._place = dataclasses.replace(self._place, evaluation_master=evaluation_master)
 
-    def replace(self, **changes: Any) -> RunConfig:
+    def replace(self, **changes: Any) -> Self:
         """Returns a configuration with some fields replaced, checked again.
 
-        Giving one of save_checkpoints_steps and save_checkpoints_secs unsets the other. The
-        cluster stays as it is; TF_CONFIG is not read again.
-
         Args:
-            **changes: new values by field name: the constructor's arguments except `master`,
-                `evaluation_master` and `cluster`.
+            **changes: as `BaseRunConfig.replace` takes them, and `tpu_config`.
 
         Returns:
             A new configuration; this one is unchanged.
 
         Raises:
-            ValueError: if a field cannot be replaced or a value is not allowed.
-            TypeError: as the constructor raises.
+            ValueError, TypeError: as `BaseRunConfig.replace` and the constructor do.
         """
-        for name in changes:
-            if name not in _REPLACEABLE:
-                raise ValueError(
-                    f"Replacing {name} is not supported. Allowed properties are "
-                    f"{', '.join(_REPLACEABLE)}."
-                )
-        fields = {**copy.deepcopy(self)._fields, **changes}
-        if "tpu_config" in changes and changes["tpu_config"] is None:
-            fields["tpu_config"] = TPUConfig()
-        if "save_checkpoints_steps" in changes and "save_checkpoints_secs" not in changes:
-            fields["save_checkpoints_secs"] = None
-        if "save_checkpoints_secs" in changes and "save_checkpoints_steps" not in changes:
-            fields["save_checkpoints_steps"] = None
-        replaced = copy.copy(self)
-        replaced._fields = _validate_fields(fields, self._place)
+        tpu_config = _validate_tpu_config(changes.pop("tpu_config", self._tpu_config))
+        replaced = super().replace(**changes)
+        replaced._tpu_config = tpu_config
         return replaced
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> RunConfig:
-        # Only protocol buffers can be changed in place; strategies, resolvers and functions often
-        # refuse to be copied and are shared.
-        copied = copy.copy(self)
-        copied._fields = dict(self._fields)
-        copied._fields["session_config"] = copy.deepcopy(self._fields["session_config"], memo)
-        return copied
-
     def __repr__(self) -> str:
-        values = ", ".join(f"{name}={value!r}" for name, value in self._fields.items())
-        return f"RunConfig({values})"
+        return f"{super().__repr__()[:-1]}, tpu_config={self._tpu_config!r})"
 
     def _apply_resolver(self, cluster: Any, master: str | None) -> None:
         """Takes master and addresses from a cluster resolver."""
@@ -209,186 +94,37 @@ class RunConfig:
                 "You cannot provide both a `cluster` (resolver) and a `session_config` with a "
                 "cluster_def. Leave cluster_def out."
             )
-        self._master = cluster.master()
-        self._cluster_spec = cluster.cluster_spec() or tf.train.ClusterSpec({})
-        if self._cluster_spec.jobs:
+        cluster_spec = cluster.cluster_spec() or tf.train.ClusterSpec({})
+        self._place = dataclasses.replace(
+            self._place, master=cluster.master(), cluster_spec=cluster_spec
+        )
+        if cluster_spec.jobs:
             copied = tf.compat.v1.ConfigProto()
             if session_config is not None:
                 copied.CopyFrom(session_config)
-            copied.cluster_def.CopyFrom(self._cluster_spec.as_cluster_def())
+            copied.cluster_def.CopyFrom(cluster_spec.as_cluster_def())
             self._fields["session_config"] = copied
 
-    def _resolve_evaluation_master(self, given: str | None) -> str:
-        if given is not None:
-            return given
+    def _default_evaluation_master(self) -> str:
         if self._place.evaluation_master or self._place.task_type == TaskType.EVALUATOR:
             return self._place.evaluation_master
-        return self._master
+        return self._place.master
 
     @property
     def tpu_config(self) -> TPUConfig:
         """Settings for TPUs."""
-        return self._fields["tpu_config"]
-
-    @property
-    def model_dir(self) -> str | None:
-        """Directory of checkpoints and event files."""
-        return self._fields["model_dir"]
-
-    @property
-    def tf_random_seed(self) -> int | None:
-        """Seed of the graph."""
-        return self._fields["tf_random_seed"]
-
-    @property
-    def save_summary_steps(self) -> int | None:
-        """Steps between summaries; None or 0 for none."""
-        return self._fields["save_summary_steps"]
-
-    @property
-    def save_checkpoints_steps(self) -> int | None:
-        """Steps between checkpoints, or None."""
-        return self._fields["save_checkpoints_steps"]
-
-    @property
-    def save_checkpoints_secs(self) -> float | None:
-        """Seconds between checkpoints, or None."""
-        return self._fields["save_checkpoints_secs"]
-
-    @property
-    def session_config(self) -> tf.compat.v1.ConfigProto | None:
-        """Configuration of the sessions."""
-        return self._fields["session_config"]
-
-    @property
-    def keep_checkpoint_max(self) -> int | None:
-        """Newest checkpoints to keep; None or 0 for all."""
-        return self._fields["keep_checkpoint_max"]
-
-    @property
-    def keep_checkpoint_every_n_hours(self) -> float:
-        """Hours of training per checkpoint that is kept for good."""
-        return self._fields["keep_checkpoint_every_n_hours"]
-
-    @property
-    def log_step_count_steps(self) -> int | None:
-        """Steps between log lines of the speed."""
-        return self._fields["log_step_count_steps"]
-
-    @property
-    def train_distribute(self) -> Any:
-        """Distribution strategy for training."""
-        return self._fields["train_distribute"]
-
-    @property
-    def eval_distribute(self) -> Any:
-        """Distribution strategy for evaluation."""
-        return self._fields["eval_distribute"]
-
-    @property
-    def experimental_distribute(self) -> Any:
-        """Strategies for training and evaluation together."""
-        return self._fields["experimental_distribute"]
-
-    @property
-    def device_fn(self) -> Callable[..., str] | None:
-        """Function from an operation to its device."""
-        return self._fields["device_fn"]
-
-    @property
-    def protocol(self) -> str | None:
-        """Protocol between the processes; None for grpc."""
-        return self._fields["protocol"]
-
-    @property
-    def experimental_max_worker_delay_secs(self) -> int | None:
-        """Longest start delay of a worker, in seconds."""
-        return self._fields["experimental_max_worker_delay_secs"]
-
-    @property
-    def session_creation_timeout_secs(self) -> float:
-        """How long to wait for a session, in seconds."""
-        return self._fields["session_creation_timeout_secs"]
-
-    @property
-    def checkpoint_save_graph_def(self) -> bool:
-        """Whether the graph is written beside checkpoints."""
-        return self._fields["checkpoint_save_graph_def"]
+        return self._tpu_config
 
     @property
     def cluster(self) -> Any:
         """The cluster resolver given, or None."""
         return self._cluster
 
-    @property
-    def cluster_spec(self) -> tf.train.ClusterSpec:
-        """Addresses by job; empty for a single process."""
-        return self._cluster_spec
 
-    @property
-    def master(self) -> str:
-        """Address of the session; '' is in-process."""
-        return self._master
-
-    @property
-    def evaluation_master(self) -> str:
-        """Address of the session for evaluation; '' is in-process."""
-        return self._evaluation_master
-
-    @property
-    def task_type(self) -> str:
-        """This process's job: one of TaskType."""
-        return self._place.task_type
-
-    @property
-    def task_id(self) -> int:
-        """This process's index within its job."""
-        return self._place.task_id
-
-    @property
-    def global_id_in_cluster(self) -> int | None:
-        """This process's number over all jobs; None for an evaluator."""
-        return self._place.global_id_in_cluster
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this process saves checkpoints."""
-        return self._place.is_chief
-
-    @property
-    def num_ps_replicas(self) -> int:
-        """Number of parameter servers."""
-        return self._place.num_ps_replicas
-
-    @property
-    def num_worker_replicas(self) -> int:
-        """Number of workers, the chief among them."""
-        return self._place.num_worker_replicas
-
-    @property
-    def service(self) -> dict[str, Any] | None:
-        """TF_CONFIG's description of the service that started the cluster."""
-        return self._place.service
-
-    @property
-    def environment(self) -> str | None:
-        """TF_CONFIG's name of the environment."""
-        return self._place.environment
-
-
-def _resolve_checkpoint_frequency(steps: Any, secs: Any) -> tuple[Any, Any]:
-    """Fills in the defaults: 600 seconds only if neither argument was given."""
-    if steps is _DEFAULT and secs is _DEFAULT:
-        return None, _DEFAULT_CHECKPOINT_SECS
-    return (None if steps is _DEFAULT else steps), (None if secs is _DEFAULT else secs)
-
-
-def _validate_fields(fields: dict[str, Any], place: ClusterDescription) -> dict[str, Any]:
-    """Checks all fields and returns them with the model directory as a str."""
-    if not isinstance(fields["tpu_config"], TPUConfig):
-        raise TypeError(
-            f"`tpu_config` must be an instance of TPUConfig; got {fields['tpu_config']!r}."
-        )
-    model_dir = run_config_validation.resolve_model_dir(fields["model_dir"], place.model_dir)
-    run_config_validation.validate_fields(fields)
-    return {**fields, "model_dir": model_dir}
+def _validate_tpu_config(tpu_config: Any) -> TPUConfig:
+    """Returns settings for TPUs, the default ones for None."""
+    if tpu_config is None:
+        return TPUConfig()
+    if not isinstance(tpu_config, TPUConfig):
+        raise TypeError(f"`tpu_config` must be an instance of TPUConfig; got {tpu_config!r}.")
+    return tpu_config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
 from tfx_tpu_estimator.modes import ModeKeys, validate_mode
@@ -43,12 +44,11 @@ def refuse_unsupported_export_mode(mode: str) -> None:
         )
 
 
-def refuse_unsupported_config(config: RunConfig, *, on_devices: bool = False) -> None:
-    """Refuses settings that are understood, but whose feature this release does not have.
+def refuse_strategies(config: BaseRunConfig) -> None:
+    """Refuses distribution strategies, whose place the TPU engine takes.
 
     Args:
         config: the configuration.
-        on_devices: whether everything runs on devices, which several processes can share.
 
     Raises:
         FeatureNotAvailableError: naming the setting and the way out.
@@ -56,15 +56,38 @@ def refuse_unsupported_config(config: RunConfig, *, on_devices: bool = False) ->
     for name in ("train_distribute", "eval_distribute", "experimental_distribute"):
         if getattr(config, name) is not None:
             raise FeatureNotAvailableError(
-                f"RunConfig `{name}` is not available in this release; got "
-                f"{getattr(config, name)!r}. Leave it None; use_tpu=True trains on several devices."
+                f"RunConfig `{name}` is not supported; got {getattr(config, name)!r}. Leave it "
+                "None, and use TPUEstimator with use_tpu=True: it trains on all TPU cores, GPUs or "
+                "virtual CPU devices, and in several processes where TF_CONFIG describes them."
             )
+
+
+def refuse_host_evaluation(config: RunConfig) -> None:
+    """Refuses evaluation on the host for a training that several processes share.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        FeatureNotAvailableError: naming the setting and the way out.
+    """
     processes = config.cluster_spec.as_dict()
-    if not on_devices and sum(len(addresses) for addresses in processes.values()) > 1:
+    if sum(len(addresses) for addresses in processes.values()) > 1:
         raise FeatureNotAvailableError(
-            "A run of several processes needs use_tpu=True and eval_on_tpu=True; the cluster has "
-            f"{processes}. Set both, or unset TF_CONFIG (or `cluster`) and run a single process."
+            "A run of several processes needs `eval_on_tpu`=True; the cluster has "
+            f"{processes}. Set it, or unset TF_CONFIG (or `cluster`) and run a single process."
         )
+
+
+def refuse_unsupported_config(config: RunConfig) -> None:
+    """Refuses settings that are understood, but whose feature this release does not have.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        FeatureNotAvailableError: naming the setting and the way out.
+    """
     tpu_config = config.tpu_config
     if tpu_config.experimental_feed_hook is not None:
         raise FeatureNotAvailableError(

@@ -14,7 +14,7 @@ from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
 from tfx_tpu_estimator.lowering.tf_internals import read_step_before_update, single_replica
-from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys
+from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,21 +23,45 @@ class HostModel:
 
     Attributes:
       model_fn: The user's function.
-      params: What input_fn and model_fn see as `params`, less `batch_size`; copied for each call.
+      params: What input_fn and model_fn see as `params`, less what the runtime adds; copied for
+        each call.
       config: The RunConfig.
+      for_tpu: Whether it is the model_fn of a TPUEstimator: it must take `params`, to which
+        `use_tpu` and `batch_size` are added.
     """
 
     model_fn: Callable
-    params: dict
+    params: Any
     config: Any
+    for_tpu: bool = False
 
-    def params_for(self, batch_size: int | None) -> dict:
-        """Returns a copy of `params` as seen on a host, with `batch_size` when there is one."""
+    def params_for(self, batch_size: int | None, *, use_tpu: bool = False) -> Any:
+        """Returns a copy of `params` as a call of input_fn or model_fn sees them.
+
+        Args:
+          batch_size: The global batch size, or None where the user gave none.
+          use_tpu: Whether the model_fn is being built for a TPU.
+        """
         params = copy.deepcopy(self.params)
-        params["use_tpu"] = False
-        if batch_size is not None:
-            params["batch_size"] = batch_size
+        if self.for_tpu:
+            params["use_tpu"] = use_tpu
+            if batch_size is not None:
+                params["batch_size"] = batch_size
         return params
+
+    def call(
+        self, features: Any, labels: Any, mode: str, params: Any, config: Any = None
+    ) -> EstimatorSpec | TPUEstimatorSpec:
+        """Calls the model_fn in the default graph; see `call_model_fn`."""
+        return call_model_fn(
+            self.model_fn,
+            features,
+            labels,
+            mode,
+            params,
+            config or self.config,
+            params_required=self.for_tpu,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,14 +114,7 @@ def build_host_graph(
     with new_graph(model.config) as graph, single_replica():
         global_step = tf.compat.v1.train.create_global_step(graph)
         batch = _build_input(model, input_fn, mode, batch_size)
-        spec = call_model_fn(
-            model.model_fn,
-            batch.features,
-            batch.labels,
-            mode,
-            model.params_for(batch_size),
-            model.config,
-        )
+        spec = model.call(batch.features, batch.labels, mode, model.params_for(batch_size))
         if spec.mode != mode:
             raise ValueError(
                 f"model_fn was called with mode {mode!r} and returned a spec of mode {spec.mode!r}."

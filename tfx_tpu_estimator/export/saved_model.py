@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +21,34 @@ from tfx_tpu_estimator.export.serving_graph import (
 )
 
 _TEMPORARY_PREFIX = "temp-"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportTargets:
+    """Which metagraphs an export for serving holds.
+
+    Attributes:
+      to_cpu: Whether it has {serve}.
+      to_tpu: Whether it has {serve, tpu}.
+      wrap_tpu: Whether the runtime puts the model_fn on the TPU (API V1), or that is left to the
+        model_fn itself (V2).
+    """
+
+    to_cpu: bool = True
+    to_tpu: bool = False
+    wrap_tpu: bool = True
+
+    def validate(self) -> None:
+        """Checks that there is at least one.
+
+        Raises:
+          ValueError: Both are off.
+        """
+        if not self.to_tpu and not self.to_cpu:
+            raise ValueError(
+                "One of export_to_cpu and export_to_tpu must be true. Got `export_to_cpu`="
+                f"{self.to_cpu!r} and `export_to_tpu`={self.to_tpu!r}."
+            )
 
 
 def validate_export_arguments(receiver_fn: Any, assets_extra: dict | None) -> None:
@@ -51,13 +80,11 @@ def write_saved_model(
     *,
     export_dir_base: str,
     checkpoint: str,
-    to_cpu: bool,
-    to_tpu: bool,
-    wrap_tpu: bool,
+    targets: ExportTargets,
     assets_extra: dict[str, str] | None = None,
     as_text: bool = False,
 ) -> str:
-    """Exports a model; see `TPUEstimator.export_saved_model`.
+    """Exports a model; see `Estimator.export_saved_model`.
 
     Both graphs are built before a directory is made, so that a fault of the model_fn leaves no
     trace. The variables are written once, with the graph that a CPU can run.
@@ -67,9 +94,7 @@ def write_saved_model(
       receiver_fn: The user's serving_input_receiver_fn.
       export_dir_base: Where the timestamped directory is made.
       checkpoint: Prefix of the checkpoint to export.
-      to_cpu: Write the metagraph {serve}.
-      to_tpu: Write the metagraph {serve, tpu}.
-      wrap_tpu: Whether to put the model_fn on the TPU (API V1) or leave that to it (V2).
+      targets: Which metagraphs to write.
       assets_extra: {path below assets.extra: source file}.
       as_text: Write saved_model.pbtxt rather than saved_model.pb.
 
@@ -86,7 +111,9 @@ def write_saved_model(
     cpu_graph = build_cpu_graph(model, receiver_fn)
     shapes = list_restored_shapes(cpu_graph.saver, cpu_graph.graph)
     validate_fits(checkpoint, shapes, "the model_fn in mode 'infer'")
-    tpu_graph = build_tpu_graph(model, receiver_fn, wrap=wrap_tpu) if to_tpu else None
+    tpu_graph = None
+    if targets.to_tpu:
+        tpu_graph = build_tpu_graph(model, receiver_fn, wrap=targets.wrap_tpu)
     final, temporary = _choose_directories(export_dir_base)
     try:
         builder = tf.compat.v1.saved_model.Builder(temporary)
@@ -94,7 +121,7 @@ def write_saved_model(
         if tpu_graph is not None:
             _add_graph(builder, tpu_graph)
         builder.save(as_text=as_text)
-        if not to_cpu:
+        if not targets.to_cpu:
             _remove_metagraph(temporary, cpu_graph.tags, as_text)
         _copy_assets_extra(assets_extra or {}, temporary)
         tf.io.gfile.rename(temporary, final)

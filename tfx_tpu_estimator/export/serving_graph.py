@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.execution.host_graph import HostModel, new_graph
 from tfx_tpu_estimator.export.signatures import build_signatures, list_export_outputs
-from tfx_tpu_estimator.lowering.model_fn import call_model_fn, resource_variables
+from tfx_tpu_estimator.lowering.model_fn import resource_variables
 from tfx_tpu_estimator.lowering.tf_internals import run_on_tpu_when_served, single_replica
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
@@ -133,9 +133,8 @@ def _check_tpu_features(features: Any) -> None:
 
 
 def _call(model: HostModel, features: Any, *, use_tpu: bool) -> EstimatorSpec | TPUEstimatorSpec:
-    params = model.params_for(None)
-    params["use_tpu"] = use_tpu
-    return call_model_fn(model.model_fn, features, None, ModeKeys.PREDICT, params, model.config)
+    params = model.params_for(None, use_tpu=use_tpu)
+    return model.call(features, None, ModeKeys.PREDICT, params)
 
 
 def _scaffold_of(spec: EstimatorSpec | TPUEstimatorSpec) -> tf.compat.v1.train.Scaffold:

@@ -29,7 +29,7 @@ def list_arguments(fn: Callable) -> tuple[str, ...]:
     )
 
 
-def validate_model_fn(model_fn: Any, params: dict | None) -> Callable:
+def validate_model_fn(model_fn: Any, params: Any) -> Callable:
     """Checks a model_fn's signature before anything is built.
 
     Returns:
@@ -51,7 +51,7 @@ def validate_model_fn(model_fn: Any, params: dict | None) -> Callable:
     if params and "params" not in arguments:
         raise ValueError(
             f"model_fn ({model_fn}) does not include params argument, but params "
-            f"({sorted(map(str, params))}) is passed to the estimator."
+            f"({params}) is passed to the estimator."
         )
     unknown = [name for name in arguments if name not in ARGUMENTS]
     if unknown:
@@ -80,7 +80,14 @@ def resource_variables() -> Iterator[None]:
 
 
 def call_model_fn(
-    model_fn: Callable, features: Any, labels: Any, mode: str, params: dict, config: Any
+    model_fn: Callable,
+    features: Any,
+    labels: Any,
+    mode: str,
+    params: Any,
+    config: Any,
+    *,
+    params_required: bool = True,
 ) -> EstimatorSpec | TPUEstimatorSpec:
     """Calls `model_fn` in the default graph.
 
@@ -91,16 +98,17 @@ def call_model_fn(
       mode: A value of `ModeKeys`.
       params: What the model_fn sees as `params`.
       config: What it sees as `config`.
+      params_required: Whether it must take `params`, as that of a TPUEstimator must.
 
     Returns:
       The spec it returned.
 
     Raises:
-      ValueError: It lacks `params`; it lacks `labels` although the input has labels; or it did
-        not return a spec.
+      ValueError: It lacks `params` although they are required; it lacks `labels` although the
+        input has labels; or it did not return a spec.
     """
     arguments = list_arguments(model_fn)
-    if "params" not in arguments:
+    if params_required and "params" not in arguments:
         raise ValueError(
             f"model_fn ({model_fn}) does not include params argument, required by TPUEstimator to "
             "pass batch size as params['batch_size']."

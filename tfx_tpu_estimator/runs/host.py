@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
@@ -24,10 +24,10 @@ class HostRunner:
 
     Args:
       model: The model.
-      batch_sizes: Global batch size by mode, None where the user gave none.
+      batch_sizes: Global batch size by mode, where the user gave one.
     """
 
-    def __init__(self, model: HostModel, batch_sizes: dict[str, int | None]):
+    def __init__(self, model: HostModel, batch_sizes: Mapping[str, int | None]):
         self._model = model
         self._batch_sizes = batch_sizes
 
@@ -37,13 +37,18 @@ class HostRunner:
         return 1
 
     @property
+    def on_devices(self) -> bool:
+        """Never: TensorFlow's own kernels run on the host."""
+        return False
+
+    @property
     def is_chief(self) -> bool:
         """Always: runs on the host have one process."""
         return True
 
     def train(self, request: TrainRequest) -> None:
-        """Trains, and saves checkpoints; see `TPUEstimator.train`."""
-        batch_size = self._batch_sizes[ModeKeys.TRAIN]
+        """Trains, and saves checkpoints; see `Estimator.train`."""
+        batch_size = self._batch_sizes.get(ModeKeys.TRAIN)
         with build_host_graph(self._model, request.input_fn, ModeKeys.TRAIN, batch_size) as built:
             if request.warm_start is not None and request.checkpoint is None:
                 apply_warm_start(request.warm_start)
@@ -51,8 +56,8 @@ class HostRunner:
                 run_host_training(built, self._model.config, batch_size, request, progress)
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
-        """Returns metrics by name; see `TPUEstimator.evaluate`."""
-        batch_size = self._batch_sizes[ModeKeys.EVAL]
+        """Returns metrics by name; see `Estimator.evaluate`."""
+        batch_size = self._batch_sizes.get(ModeKeys.EVAL)
         with build_host_graph(self._model, request.input_fn, ModeKeys.EVAL, batch_size) as built:
             return run_evaluation(
                 built,
@@ -65,8 +70,8 @@ class HostRunner:
             )
 
     def predict(self, request: PredictRequest) -> Iterator[Any]:
-        """Yields the predictions of each batch; see `TPUEstimator.predict`."""
-        batch_size = self._batch_sizes[ModeKeys.PREDICT]
+        """Yields the predictions of each batch; see `Estimator.predict`."""
+        batch_size = self._batch_sizes.get(ModeKeys.PREDICT)
         with build_host_graph(self._model, request.input_fn, ModeKeys.PREDICT, batch_size) as built:
             predictions = select_predictions(built.spec.predictions, request.predict_keys)
         yield from run_prediction(

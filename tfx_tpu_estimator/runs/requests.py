@@ -79,6 +79,11 @@ class Runner(Protocol):
         ...
 
     @property
+    def on_devices(self) -> bool:
+        """Whether it runs on devices, which have to be told when to stop."""
+        ...
+
+    @property
     def is_chief(self) -> bool:
         """Whether this process writes checkpoints and events."""
         ...

@@ -32,19 +32,24 @@ class TpuRunner:
         return self._engine.topology.num_replicas
 
     @property
+    def on_devices(self) -> bool:
+        """Always."""
+        return True
+
+    @property
     def is_chief(self) -> bool:
         """Whether this is process 0; waits for the others where there are any."""
         return self._engine.group.is_chief
 
     def train(self, request: TrainRequest) -> None:
-        """Trains, and saves checkpoints; see `TPUEstimator.train`."""
+        """Trains, and saves checkpoints; see `Estimator.train`."""
         group = self._engine.group
         with group.running("train"):
             _validate_same_start(self._engine, request.start, request.target)
             train(self._engine, request)
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
-        """Returns metrics by name; see `TPUEstimator.evaluate`."""
+        """Returns metrics by name; see `Estimator.evaluate`."""
         group = self._engine.group
         with group.running("evaluate"):
             start = read_global_step(request.checkpoint)
@@ -55,7 +60,7 @@ class TpuRunner:
             return results
 
     def predict(self, request: PredictRequest) -> Iterator[dict[str, np.ndarray]]:
-        """Yields the predictions of each batch; see `TPUEstimator.predict`."""
+        """Yields the predictions of each batch; see `Estimator.predict`."""
         group = self._engine.group
         if group.count == 1:
             yield from predict(self._engine, request)

@@ -33,7 +33,7 @@ def run_fn(fn_args):
     import os
 
     from tfx_tpu_estimator.config.run_config import RunConfig
-    from tfx_tpu_estimator.estimator import TPUEstimator
+    from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
     estimator = TPUEstimator(
         model_fn,
