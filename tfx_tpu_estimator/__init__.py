@@ -20,17 +20,23 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # Public name -> the module that defines it.
 _EXPORTS = {
     "BaseRunConfig": "config.base_run_config",
+    "BestExporter": "export.best_exporter",
     "ClassificationOutput": "export_output",
     "DataCorruptionError": "errors",
     "EmptySplitError": "errors",
     "Estimator": "estimator",
     "EstimatorSpec": "specs",
     "EstimatorV2": "estimator",
+    "EvalSpec": "training.train_eval_specs",
     "ExportError": "errors",
     "ExportOutput": "export_output",
     "ExportSavedModelApiVersion": "config.arguments",
+    "Exporter": "export.exporters",
     "FeatureNotAvailableError": "errors",
+    "FinalExporter": "export.exporters",
+    "InMemoryEvaluatorHook": "training.in_memory_evaluator",
     "InputPipelineConfig": "config.tpu_config",
+    "LatestExporter": "export.exporters",
     "ModeKeys": "specs",
     "NanLossError": "execution.host_train",
     "PredictOutput": "export_output",
@@ -42,11 +48,22 @@ _EXPORTS = {
     "TPUEstimator": "tpu_estimator",
     "TPUEstimatorSpec": "specs",
     "TensorServingInputReceiver": "export.receivers",
+    "TrainSpec": "training.train_eval_specs",
     "UserModuleError": "errors",
     "WarmStartSettings": "checkpoints.warm_start",
+    "add_metrics": "training.add_metrics",
     "build_parsing_serving_input_receiver_fn": "export.receivers",
     "build_raw_serving_input_receiver_fn": "export.receivers",
     "build_schema_serving_input_receiver_fn": "export.receivers",
+    "call_logit_fn": "lowering.logit_fn",
+    "make_early_stopping_hook": "training.early_stopping",
+    "make_stop_at_checkpoint_step_hook": "training.checkpoint_step_hook",
+    "read_eval_metrics": "training.eval_metrics",
+    "stop_if_higher_hook": "training.early_stopping",
+    "stop_if_lower_hook": "training.early_stopping",
+    "stop_if_no_decrease_hook": "training.early_stopping",
+    "stop_if_no_increase_hook": "training.early_stopping",
+    "train_and_evaluate": "training.train_and_evaluate",
 }
 
 __all__ = ["__version__", *sorted(_EXPORTS)]  # pyright: ignore[reportUnsupportedDunderAll]
@@ -80,6 +97,8 @@ if TYPE_CHECKING:
     )
     from tfx_tpu_estimator.estimator import Estimator, EstimatorV2
     from tfx_tpu_estimator.execution.host_train import NanLossError
+    from tfx_tpu_estimator.export.best_exporter import BestExporter
+    from tfx_tpu_estimator.export.exporters import Exporter, FinalExporter, LatestExporter
     from tfx_tpu_estimator.export.receivers import (
         ServingInputReceiver,
         TensorServingInputReceiver,
@@ -93,5 +112,19 @@ if TYPE_CHECKING:
         PredictOutput,
         RegressionOutput,
     )
+    from tfx_tpu_estimator.lowering.logit_fn import call_logit_fn
     from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
     from tfx_tpu_estimator.tpu_estimator import TPUEstimator
+    from tfx_tpu_estimator.training.add_metrics import add_metrics
+    from tfx_tpu_estimator.training.checkpoint_step_hook import make_stop_at_checkpoint_step_hook
+    from tfx_tpu_estimator.training.early_stopping import (
+        make_early_stopping_hook,
+        stop_if_higher_hook,
+        stop_if_lower_hook,
+        stop_if_no_decrease_hook,
+        stop_if_no_increase_hook,
+    )
+    from tfx_tpu_estimator.training.eval_metrics import read_eval_metrics
+    from tfx_tpu_estimator.training.in_memory_evaluator import InMemoryEvaluatorHook
+    from tfx_tpu_estimator.training.train_and_evaluate import train_and_evaluate
+    from tfx_tpu_estimator.training.train_eval_specs import EvalSpec, TrainSpec

@@ -361,6 +361,13 @@ class Estimator:
     def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
 
+    def _with_model_fn(self, model_fn: Callable) -> Self:
+        """Returns an estimator that differs from this one in its model_fn only."""
+        other = copy.copy(self)
+        other._model_fn = model_fn
+        other._runners = other._create_runners()
+        return other
+
     def _create_runners(self) -> dict[str, Runner]:
         """Returns the runner of each mode."""
         return dict.fromkeys(ALL_MODES, HostRunner(self._host_model(), {}))

@@ -170,7 +170,8 @@ class _HostTraining:
 
     def _list_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:
         config, request = self._config, self._request
-        hooks = [*self._users_hooks, *self._savers, StopOnTermination(self._watch)]
+        # Savers first, as ever: a hook sees the evaluation of a checkpoint that was just saved.
+        hooks = [*self._savers, *self._users_hooks, StopOnTermination(self._watch)]
         if request.target is not None:
             hooks.append(tf.compat.v1.train.StopAtStepHook(last_step=request.target))
         if config.save_summary_steps:

@@ -206,11 +206,12 @@ class _TrainingRun:
     ) -> list[Any]:
         users = self._users_hooks
         hooks: list[Any] = [MirrorHook(self._mirror, self._state)] if users else []
+        if saver is not None:
+            # Before the user's: they see the evaluation of a checkpoint that was just saved.
+            hooks.append(saver)
         hooks += users
         if self._host_call is not None:
             hooks.append(self._host_call.hook)
-        if saver is not None:
-            hooks.append(saver)
         if self._request.checkpoint is not None:
             hooks.append(
                 FitHook(self._request.checkpoint, scaffold, "the model_fn in mode 'train'")
