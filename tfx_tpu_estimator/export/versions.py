@@ -54,6 +54,9 @@ def delete_old_versions(directory: str, keep: int | None, latest: int) -> list[i
     for version in deleted:
         path = os.path.join(directory, str(version))
         aside = os.path.join(directory, f"{_DELETED_PREFIX}{version}")
-        tf.io.gfile.rename(path, aside, overwrite=True)
+        if tf.io.gfile.exists(aside):
+            # A deletion was interrupted.
+            tf.io.gfile.rmtree(aside)
+        tf.io.gfile.rename(path, aside)
         tf.io.gfile.rmtree(aside)
     return deleted
