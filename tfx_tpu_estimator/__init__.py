@@ -20,8 +20,27 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 # Public name -> the module that defines it.
 _EXPORTS = {
     "BaseRunConfig": "config.base_run_config",
+    "BaselineClassifier": "canned.baseline_estimators",
+    "BaselineClassifierV2": "canned.baseline_estimators",
+    "BaselineEstimator": "canned.baseline_estimators",
+    "BaselineEstimatorV2": "canned.baseline_estimators",
+    "BaselineRegressor": "canned.baseline_estimators",
+    "BaselineRegressorV2": "canned.baseline_estimators",
     "BestExporter": "export.best_exporter",
+    "BinaryClassHead": "canned.binary_head",
     "ClassificationOutput": "export_output",
+    "DNNClassifier": "canned.dnn_estimators",
+    "DNNClassifierV2": "canned.dnn_estimators",
+    "DNNEstimator": "canned.dnn_estimators",
+    "DNNEstimatorV2": "canned.dnn_estimators",
+    "DNNLinearCombinedClassifier": "canned.dnn_linear_estimators",
+    "DNNLinearCombinedClassifierV2": "canned.dnn_linear_estimators",
+    "DNNLinearCombinedEstimator": "canned.dnn_linear_estimators",
+    "DNNLinearCombinedEstimatorV2": "canned.dnn_linear_estimators",
+    "DNNLinearCombinedRegressor": "canned.dnn_linear_estimators",
+    "DNNLinearCombinedRegressorV2": "canned.dnn_linear_estimators",
+    "DNNRegressor": "canned.dnn_estimators",
+    "DNNRegressorV2": "canned.dnn_estimators",
     "DataCorruptionError": "errors",
     "EmptySplitError": "errors",
     "Estimator": "estimator",
@@ -34,12 +53,25 @@ _EXPORTS = {
     "Exporter": "export.exporters",
     "FeatureNotAvailableError": "errors",
     "FinalExporter": "export.exporters",
+    "Head": "canned.head",
     "InMemoryEvaluatorHook": "training.in_memory_evaluator",
     "InputPipelineConfig": "config.tpu_config",
     "LatestExporter": "export.exporters",
+    "LinearClassifier": "canned.linear_estimators",
+    "LinearClassifierV2": "canned.linear_estimators",
+    "LinearEstimator": "canned.linear_estimators",
+    "LinearEstimatorV2": "canned.linear_estimators",
+    "LinearRegressor": "canned.linear_estimators",
+    "LinearRegressorV2": "canned.linear_estimators",
+    "LogisticRegressionHead": "canned.regression_heads",
     "ModeKeys": "specs",
+    "MultiClassHead": "canned.multi_class_head",
+    "MultiHead": "canned.multi_head",
+    "MultiLabelHead": "canned.multi_label_head",
     "NanLossError": "execution.host_train",
+    "PoissonRegressionHead": "canned.regression_heads",
     "PredictOutput": "export_output",
+    "RegressionHead": "canned.regression_heads",
     "RegressionOutput": "export_output",
     "RunConfig": "config.run_config",
     "SchemaMismatchError": "errors",
@@ -52,10 +84,14 @@ _EXPORTS = {
     "UserModuleError": "errors",
     "WarmStartSettings": "checkpoints.warm_start",
     "add_metrics": "training.add_metrics",
+    "baseline_model_fn": "canned.model_fns",
     "build_parsing_serving_input_receiver_fn": "export.receivers",
     "build_raw_serving_input_receiver_fn": "export.receivers",
     "build_schema_serving_input_receiver_fn": "export.receivers",
     "call_logit_fn": "lowering.logit_fn",
+    "dnn_linear_combined_model_fn": "canned.model_fns",
+    "dnn_model_fn": "canned.model_fns",
+    "linear_model_fn": "canned.model_fns",
     "make_early_stopping_hook": "training.early_stopping",
     "make_stop_at_checkpoint_step_hook": "training.checkpoint_step_hook",
     "read_eval_metrics": "training.eval_metrics",
@@ -82,6 +118,64 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
+    from tfx_tpu_estimator.canned.baseline_estimators import (
+        BaselineClassifier,
+        BaselineClassifierV2,
+        BaselineEstimator,
+        BaselineEstimatorV2,
+        BaselineRegressor,
+        BaselineRegressorV2,
+    )
+    from tfx_tpu_estimator.canned.binary_head import (
+        BinaryClassHead,
+    )
+    from tfx_tpu_estimator.canned.dnn_estimators import (
+        DNNClassifier,
+        DNNClassifierV2,
+        DNNEstimator,
+        DNNEstimatorV2,
+        DNNRegressor,
+        DNNRegressorV2,
+    )
+    from tfx_tpu_estimator.canned.dnn_linear_estimators import (
+        DNNLinearCombinedClassifier,
+        DNNLinearCombinedClassifierV2,
+        DNNLinearCombinedEstimator,
+        DNNLinearCombinedEstimatorV2,
+        DNNLinearCombinedRegressor,
+        DNNLinearCombinedRegressorV2,
+    )
+    from tfx_tpu_estimator.canned.head import (
+        Head,
+    )
+    from tfx_tpu_estimator.canned.linear_estimators import (
+        LinearClassifier,
+        LinearClassifierV2,
+        LinearEstimator,
+        LinearEstimatorV2,
+        LinearRegressor,
+        LinearRegressorV2,
+    )
+    from tfx_tpu_estimator.canned.model_fns import (
+        baseline_model_fn,
+        dnn_linear_combined_model_fn,
+        dnn_model_fn,
+        linear_model_fn,
+    )
+    from tfx_tpu_estimator.canned.multi_class_head import (
+        MultiClassHead,
+    )
+    from tfx_tpu_estimator.canned.multi_head import (
+        MultiHead,
+    )
+    from tfx_tpu_estimator.canned.multi_label_head import (
+        MultiLabelHead,
+    )
+    from tfx_tpu_estimator.canned.regression_heads import (
+        LogisticRegressionHead,
+        PoissonRegressionHead,
+        RegressionHead,
+    )
     from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig

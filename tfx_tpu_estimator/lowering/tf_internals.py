@@ -17,6 +17,8 @@ from tensorflow.python.tpu import functional as _tpu_functional
 from tensorflow.python.tpu import tpu_function as _tpu_function
 from tensorflow.python.training import training_util as _training_util
 
+from tfx_tpu_estimator.lowering.tf_internals_embedding import columns_on_host
+
 # All cross-replica ops of `tf.compat.v1.tpu`, CrossShardOptimizer's included, go through these
 # generated wrappers; with one replica every one of them returns its input.
 _COLLECTIVES = ("cross_replica_sum", "collective_permute")
@@ -57,7 +59,7 @@ def single_replica() -> Iterator[None]:
     that there is one shard. It affects the current thread only.
     """
     _install_collectives()
-    with _replicas(1, single=True):
+    with _replicas(1, single=True), columns_on_host(True):
         yield
 
 
@@ -68,7 +70,7 @@ def many_replicas(number: int | None) -> Iterator[None]:
     TensorFlow's tpu_shard_context cannot be nested. But a listener of a training may evaluate and
     export, which builds other graphs meanwhile.
     """
-    with _replicas(number, single=False):
+    with _replicas(number, single=False), columns_on_host(False):
         yield
 
 

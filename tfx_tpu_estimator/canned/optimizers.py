@@ -1,0 +1,163 @@
+"""What a canned model's `optimizer` may be, and how it makes a training step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.lowering.tf_internals import count_shards
+
+V1_NAMES = {
+    "Adagrad": "AdagradOptimizer",
+    "Adam": "AdamOptimizer",
+    "Ftrl": "FtrlOptimizer",
+    "RMSProp": "RMSPropOptimizer",
+    "SGD": "GradientDescentOptimizer",
+}
+# The same names stand for Keras 2 optimizers in the classes of version 2.
+KERAS_NAMES = {
+    "Adagrad": "Adagrad",
+    "Adam": "Adam",
+    "Ftrl": "Ftrl",
+    "RMSProp": "RMSprop",
+    "SGD": "SGD",
+}
+
+
+def validate_optimizer(optimizer: Any, name: str = "optimizer") -> None:
+    """Checks a canned model's optimizer before anything is built.
+
+    Args:
+      optimizer: A name, an optimizer, or a function without arguments that returns one.
+      name: Of the argument, for the message.
+
+    Raises:
+      ValueError: It is something else, or an unknown name.
+    """
+    if isinstance(optimizer, str):
+        if optimizer not in V1_NAMES:
+            raise ValueError(
+                f"Unsupported optimizer name: {optimizer}. Supported names are: "
+                f"{tuple(sorted(V1_NAMES))}. `{name}` may also be a tf.compat.v1.train.Optimizer, "
+                "a tf.keras.optimizers.legacy.Optimizer or a function that returns one of them."
+            )
+    elif not callable(optimizer):
+        _check_type(optimizer, name)
+
+
+def resolve_optimizer(
+    optimizer: Any, *, keras: bool, learning_rate: float | None, name: str = "optimizer"
+) -> Any:
+    """Returns the optimizer object for the graph that is being built.
+
+    Args:
+      optimizer: As for `validate_optimizer`; functions are called in the graph.
+      keras: Whether names stand for Keras optimizers.
+      learning_rate: For names; None for the class's own default.
+      name: Of the argument, for messages.
+
+    Raises:
+      ValueError: The function returned no optimizer.
+    """
+    if isinstance(optimizer, str):
+        rate = {} if learning_rate is None else {"learning_rate": learning_rate}
+        if keras:
+            return getattr(tf.keras.optimizers.legacy, KERAS_NAMES[optimizer])(**rate)
+        return getattr(tf.compat.v1.train, V1_NAMES[optimizer])(**rate)
+    if is_optimizer(optimizer):
+        return _renew(optimizer)
+    if callable(optimizer):
+        optimizer = optimizer()
+    _check_type(optimizer, name)
+    return _to_legacy(optimizer)
+
+
+def is_optimizer(value: Any) -> bool:
+    """Tells whether a value is an optimizer of TensorFlow 1 or Keras 2."""
+    return isinstance(value, tf.compat.v1.train.Optimizer) or is_keras_optimizer(value)
+
+
+def is_keras_optimizer(value: Any) -> bool:
+    """Tells whether a value is an optimizer of Keras 2, without importing Keras."""
+    return any(
+        base.__module__.split(".")[0] in ("tf_keras", "keras") and base.__name__ == "Optimizer"
+        for base in type(value).__mro__
+    ) or any(base.__name__ == "OptimizerV2" for base in type(value).__mro__)
+
+
+def minimize(
+    optimizer: Any,
+    loss: tf.Tensor,
+    *,
+    variables: Sequence[Any] | None,
+    global_step: Any,
+    on_devices: bool,
+) -> Any:
+    """Makes the operation of one training step.
+
+    Args:
+      optimizer: What `resolve_optimizer` returned.
+      loss: float32 scalar of this replica.
+      variables: What to train; None for all trainable variables.
+      global_step: Is increased by one; None to leave it alone.
+      on_devices: Whether several replicas train together: gradients are averaged over them.
+
+    Returns:
+      The operation.
+    """
+    if is_keras_optimizer(optimizer):
+        if variables is None:
+            variables = tf.compat.v1.trainable_variables()
+        return _minimize_keras(optimizer, loss, list(variables), global_step, on_devices)
+    if on_devices and not isinstance(optimizer, tf.compat.v1.tpu.CrossShardOptimizer):
+        optimizer = tf.compat.v1.tpu.CrossShardOptimizer(optimizer)
+    return optimizer.minimize(loss, global_step=global_step, var_list=variables)
+
+
+def _minimize_keras(
+    optimizer: Any, loss: tf.Tensor, variables: list, global_step: Any, on_devices: bool
+) -> Any:
+    if global_step is not None:
+        # The optimizer counts its steps in it, so that a checkpoint holds no second counter.
+        optimizer.iterations = global_step
+    replicas = count_shards() if on_devices else 1
+    # Its variables have this scope in their names, wherever in a model it is used.
+    with tf.compat.v1.get_default_graph().name_scope("training/"):
+        gradients = optimizer.get_gradients(loss / replicas if replicas > 1 else loss, variables)
+        if on_devices:
+            gradients = [tf.compat.v1.tpu.cross_replica_sum(g) for g in gradients]
+        return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+
+
+def _renew(optimizer: Any) -> Any:
+    """Returns an optimizer without variables: those of a Keras optimizer belong to one graph."""
+    if not is_keras_optimizer(optimizer):
+        return optimizer
+    optimizer = _to_legacy(optimizer)
+    return type(optimizer).from_config(optimizer.get_config())
+
+
+def _to_legacy(optimizer: Any) -> Any:
+    """Returns the form of a Keras optimizer that works in a graph."""
+    legacy = tf.keras.optimizers.legacy.Optimizer
+    if not is_keras_optimizer(optimizer) or isinstance(optimizer, legacy):
+        return optimizer
+    convert = getattr(tf.keras.optimizers.legacy, type(optimizer).__name__, None)
+    if convert is None:
+        raise ValueError(
+            f"`optimizer` {type(optimizer).__name__} does not work in a graph. Use the one of "
+            "tf.keras.optimizers.legacy, or of tf.compat.v1.train."
+        )
+    config = optimizer.get_config()
+    return convert(**{name: config[name] for name in convert().get_config() if name in config})
+
+
+def _check_type(optimizer: Any, name: str) -> None:
+    if not is_optimizer(optimizer):
+        raise ValueError(
+            f"The given object is not an Optimizer instance. Given: {optimizer!r} for `{name}`, "
+            f"which may be one of {tuple(sorted(V1_NAMES))}, a tf.compat.v1.train.Optimizer, a "
+            "tf.keras.optimizers.legacy.Optimizer or a function that returns one of them."
+        )
