@@ -129,7 +129,12 @@ def make_queue(params):
         (lambda params: tf.zeros([8]), {"mode": "infer"}, TypeError, "For prediction `input_fn`"),
         (make_queue, {}, RuntimeError, "Input pipeline contains one or more QueueRunners"),
         (lambda params: (1, 2, 3), {}, ValueError, "len 2 tuple"),
-        (lambda params: {"x": tf.constant(["a"] * 8)}, {}, ValueError, "`features/x`.* of string"),
+        (
+            lambda params: {"x": tf.sparse.from_dense(["a"] * 8)},
+            {"batch_axis": [1]},
+            ValueError,
+            r"`features/x`.*along its first dimension.*`batch_axis` 1",
+        ),
         (make_range_input(9, drop_remainder=False), {}, ValueError, "features.*must have static"),
         (
             make_range_input(9),

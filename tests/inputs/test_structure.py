@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.inputs.structure import (
     describe_structure,
+    is_device_spec,
     list_paths,
     validate_same_structure,
 )
@@ -49,20 +50,27 @@ def test_structure_and_back():
 @pytest.mark.parametrize(
     ("make", "error", "text"),
     [
-        (lambda: tf.constant(["a"]), ValueError, r"`features/x`, a tensor of string.*lookup table"),
-        (lambda: tf.sparse.from_dense([1]), TypeError, r"`features/x` is SparseTensor"),
-        (lambda: tf.ragged.constant([[1], []]), TypeError, r"dense tensors; `features/x`"),
+        (lambda: tf.raw_ops.EmptyTensorList(
+            element_shape=tf.zeros([0], tf.int32), max_num_elements=1, element_dtype=tf.int32),
+         ValueError, r"`features/x`, a tensor of variant"),
         (lambda: None, TypeError, r"`features/x` is None"),
     ],
-)
-def test_what_cannot_go_to_a_device_is_named(make, error, text):
+)  # fmt: skip
+def test_what_no_model_can_take_is_named(make, error, text):
     with tf.Graph().as_default(), pytest.raises(error, match=text):
         describe_structure({"x": make()}, None)
 
 
-def test_labels_of_strings_are_named():
-    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"The labels .* `labels`"):
-        describe_structure(tf.zeros([1]), tf.constant(["a"]))
+def test_strings_sparse_and_ragged_tensors_are_described():
+    with tf.Graph().as_default():
+        sparse = tf.sparse.from_dense([["a", ""]])
+        ragged = tf.ragged.constant([[1], []])
+        structure = describe_structure({"s": sparse, "r": ragged}, tf.constant(["a"]))
+    assert structure.features["s"] == tf.SparseTensorSpec([1, 2], tf.string)
+    assert structure.features["r"] == tf.RaggedTensorSpec([2, None], tf.int32)
+    assert structure.list_names() == ["features/r", "features/s", "labels"]
+    assert [is_device_spec(spec) for spec in structure.flatten()] == [False, False, False]
+    assert is_device_spec(tf.TensorSpec([2]))
 
 
 @pytest.mark.parametrize(

@@ -170,13 +170,10 @@ def trace_specs(features, labels=None):
     [
         ({"x": tf.TensorSpec([None, 4])}, None, ValueError, "features.*must have static"),
         ({"x": tf.TensorSpec([2, 4])}, tf.TensorSpec(None), ValueError, "labels.*must have static"),
-        (
-            {"x": tf.TensorSpec([2], tf.string)},
-            None,
-            ValueError,
-            "features .*hold a tensor of string",
-        ),
-        ({"x": tf.SparseTensorSpec([2, 4])}, None, TypeError, "must be dense tensors"),
+        ({"x": tf.TensorSpec([None], tf.string)}, None, ValueError, "features.*must have static"),
+        ({"x": tf.SparseTensorSpec([None, 4])}, None, ValueError, "features.*must have static"),
+        ({"x": tf.TensorSpec([2], tf.variant)}, None, ValueError, "features .*hold a .*variant"),
+        ({"x": 3}, None, TypeError, "must be dense, sparse or ragged"),
     ],
 )
 def test_inputs_that_are_refused(features, labels, error, message):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -45,14 +45,15 @@ class InputGraph:
     Attributes:
       call: The call.
       graph: Its graph.
-      batches: The tensors of each batch that one run gives, flat; in order.
+      batches: The tensors of each batch that one run gives, flat; in order. What a host stage
+        computes is a tuple of tensors for each output.
       starters: Hooks that start the input in a session.
       skip: Batches to read and drop at the start; 0 where the dataset itself skips them.
     """
 
     call: InputCall
     graph: tf.Graph
-    batches: tuple[tuple[tf.Tensor, ...], ...]
+    batches: tuple[tuple[Any, ...], ...]
     starters: tuple[tf.compat.v1.train.SessionRunHook, ...]
     skip: int
 
@@ -66,7 +67,9 @@ class DeployedInput:
       plan: The calls of all hosts.
       host: This host.
       graphs: One per call that this host makes, ascending by the replicas that they feed.
-      shards: How each flat tensor of a batch is divided.
+      leaves: How each flat tensor of a batch is divided.
+      shards: The same for each tensor that goes to the devices: the leaves, or those of them that
+        `attach_stage` has left and what the host computes.
       structure: What one replica gets, nested.
       position: Where in the data it starts.
     """
@@ -75,7 +78,8 @@ class DeployedInput:
     plan: InputPlan
     host: int
     graphs: tuple[InputGraph, ...]
-    shards: tuple[TensorShards, ...]
+    leaves: tuple[TensorShards, ...]
+    shards: tuple[Any, ...]
     structure: InputStructure
     position: InputPosition
 
@@ -117,6 +121,8 @@ def deploy_input(
     batch_axis: Sequence[int] | None = None,
     seed: int | None = None,
     position: InputPosition | None = None,
+    prepare: Callable[[Any], Any] | None = None,
+    fills: Mapping[str, float] | None = None,
 ) -> DeployedInput:
     """Makes a host's calls of `input_fn` and checks what they return.
 
@@ -132,15 +138,17 @@ def deploy_input(
       seed: The run's seed, for random ops of the input without one of their own. Each call gets
         another, the first this one.
       position: Where to start; what `read_position` returned, or None for the beginning.
+      prepare: Takes the features of a batch and returns those that are read, built in the input's
+        graph; None to read them as they are.
+      fills: By path of a tensor whose rows may be of any size what fills them up.
 
     Returns:
       The input of this host.
 
     Raises:
       TypeError: A Dataset in PER_SHARD_V1, something else in PER_HOST_V2 or for prediction,
-        tensors that are not dense, or `batch_axis` for prediction.
-      ValueError: Shapes are not static or do not divide, a tensor is of strings, calls differ, or
-        this host has no call.
+        something that is no tensor, or `batch_axis` for prediction.
+      ValueError: Shapes are not static or do not divide, calls differ, or this host has no call.
       RuntimeError: The input has queue runners.
     """
     calls = plan.calls_of_host(host)
@@ -159,8 +167,9 @@ def deploy_input(
             "config": config,
         }
         built, structure = _build_call(
-            input_fn, arguments, plan, call, seed=seed, skip=start.batches[call.index]
-        )
+            input_fn, arguments, plan, call, seed=seed, skip=start.batches[call.index],
+            prepare=prepare,
+        )  # fmt: skip
         graphs.append(built)
         structures.append(structure)
         validate_same_structure(structures[0], structure, f"call {call.index}")
@@ -171,12 +180,14 @@ def deploy_input(
         batch_size=batch_sizes.input_fn,
         mode=mode,
         batch_axis=batch_axis,
+        fills=fills,
     )
     return DeployedInput(
         mode=mode,
         plan=plan,
         host=host,
         graphs=tuple(graphs),
+        leaves=shards,
         shards=shards,
         structure=structures[0].replace_specs([s.spec for s in shards]),
         position=start,
@@ -191,6 +202,7 @@ def _build_call(
     *,
     seed: int | None,
     skip: int,
+    prepare: Callable[[Any], Any] | None,
 ) -> tuple[InputGraph, InputStructure]:
     """Makes one call in a new graph."""
     mode = arguments["mode"]
@@ -210,6 +222,8 @@ def _build_call(
         else:
             batches = [build_batch(result, mode)]
         batches = [_convert_leaves(batch) for batch in batches]
+        if prepare is not None:
+            batches = [dataclasses.replace(b, features=prepare(b.features)) for b in batches]
         structure = describe_structure(batches[0].features, batches[0].labels)
         _validate_no_queues(graph)
     built = InputGraph(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +12,7 @@ import tensorflow as tf
 from tfx_tpu_estimator.inputs.deployment import DeployedInput, InputGraph
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 from tfx_tpu_estimator.inputs.padding import agree_on_rows, mark_valid
-from tfx_tpu_estimator.inputs.sharding import TensorShards
+from tfx_tpu_estimator.inputs.row_widths import RowWidths
 from tfx_tpu_estimator.modes import ModeKeys
 
 _NODE_PATTERN = re.compile(r"\{\{node ([^}]+)\}\}")
@@ -49,6 +50,7 @@ class InputReader:
     def __init__(self, deployed: DeployedInput):
         self._deployed = deployed
         self._counted = find_counted(deployed)
+        self._widths = RowWidths(deployed.shards)
         self._sources = [_Source(graph) for graph in deployed.graphs]
         self._steps = 0
         self.ended = False
@@ -82,30 +84,27 @@ class InputReader:
           RuntimeError: An op that is not the input's said "out of range".
           tf.errors.OpError: Whatever else the input raised.
         """
-        buffers = self._make_buffers(steps)
+        # Never used twice: a device array may share the memory of the one it was made from.
+        arrays = self._widths.make_arrays(steps, self._deployed.copies)
+        valid = self._make_mask(steps)
         done = 0
         while done < steps and not self.ended:
-            if self._read_step([b[done] for b in buffers.arrays], _row(buffers.valid, done)):
+            if self._read_step(arrays, done, _row(valid, done)):
                 done += 1
                 self._steps += 1
         if done == 0:
             return None
-        valid = None if buffers.valid is None else buffers.valid[:done]
-        return HostBatches(arrays=tuple(a[:done] for a in buffers.arrays), valid=valid)
-
-    def _make_buffers(self, steps: int) -> HostBatches:
-        # Never used twice: a device array may share the memory of the one it was made from.
-        copies = self._deployed.copies
-        arrays = tuple(
-            np.empty((steps, copies, *s.replica_shape), s.spec.dtype.as_numpy_dtype)
-            for s in self._deployed.shards
+        return HostBatches(
+            arrays=tuple(a[:done] for a in arrays), valid=None if valid is None else valid[:done]
         )
-        if self._deployed.mode == ModeKeys.TRAIN:
-            return HostBatches(arrays=arrays, valid=None)
-        examples = self._counted.size // self._counted.parts
-        return HostBatches(arrays=arrays, valid=np.zeros((steps, copies, examples), bool))
 
-    def _read_step(self, targets: list[np.ndarray], valid: np.ndarray | None) -> bool:
+    def _make_mask(self, steps: int) -> np.ndarray | None:
+        if self._deployed.mode == ModeKeys.TRAIN:
+            return None
+        examples = self._counted.size // self._counted.parts
+        return np.zeros((steps, self._deployed.copies, examples), bool)
+
+    def _read_step(self, arrays: list[np.ndarray], step: int, valid: np.ndarray | None) -> bool:
         """Fills the arrays of one step; returns whether there was one."""
         slot = 0
         for source in self._sources:
@@ -113,8 +112,9 @@ class InputReader:
             for _ in range(self._deployed.plan.gets_per_step(source.call)):
                 batch = self._get(source)
                 if batch is None:
-                    return self._pad_step(targets, slot)
-                rows = self._write([t[slot : slot + parts] for t in targets], batch)
+                    return self._pad_step([a[step] for a in arrays], slot)
+                self._widths.make_room(arrays, batch)
+                rows = self._write([a[step, slot : slot + parts] for a in arrays], batch)
                 if valid is not None:
                     valid[slot : slot + parts] = mark_valid(rows, self._counted.size, parts)
                 slot += parts
@@ -166,7 +166,7 @@ class InputReader:
         return True
 
 
-def find_counted(deployed: DeployedInput) -> TensorShards:
+def find_counted(deployed: DeployedInput) -> Any:
     """Returns the tensor whose examples the mask counts: one that may be partial, if any is."""
     shards = deployed.shards
     ordered = [s for s in shards if s.varies] + [s for s in shards if s.axis is not None]

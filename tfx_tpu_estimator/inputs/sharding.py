@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,19 +26,28 @@ class TensorShards:
       axis: The dimension that examples are counted along; None for a scalar.
       size: Length of that dimension in a full batch of the input; 1 for a scalar.
       varies: Whether a batch may be shorter, which is then padded.
+      static: Whether the declared shape says how long that dimension is.
+      fill: What fills up rows whose width, the last dimension, varies from batch to batch, and is
+        1 in `spec`; None for a static shape.
     """
 
     name: str
-    spec: tf.TensorSpec
+    spec: tf.TypeSpec
     parts: int
     axis: int | None
     size: int
     varies: bool
+    static: bool
+    fill: float | None = None
 
     @property
     def replica_shape(self) -> tuple[int, ...]:
         """The static shape of what one replica gets."""
         return tuple(size for size in self.spec.shape.as_list() if size is not None)
+
+    def width_of(self, batch: np.ndarray) -> int | None:
+        """Returns how wide the rows of a batch are; None if that is static."""
+        return None if self.fill is None else batch.shape[-1]
 
     def write(self, target: np.ndarray, batch: np.ndarray) -> int:
         """Copies a batch into the rows of its replicas.
@@ -53,6 +62,8 @@ class TensorShards:
         Raises:
           ValueError: The batch is larger than the full size, or not of the declared shape.
         """
+        if self.fill is not None:
+            batch = widen_rows(batch, target.shape[-1], self.fill)
         rows = count_rows(batch, self.axis)
         if rows != self.size:
             self._validate_partial(batch, rows)
@@ -77,10 +88,18 @@ class TensorShards:
 
     def _validate_partial(self, batch: np.ndarray, rows: int) -> None:
         if rows > self.size or not self.varies:
-            raise ValueError(
-                f"`{self.name}`: a batch of {rows} examples came where {self.size} are expected "
-                f"(shape {list(batch.shape)}). Batch by params['batch_size'] in input_fn."
-            )
+            raise batch_mismatch_error(self.name, rows, self.size, batch.shape)
+
+
+def batch_mismatch_error(
+    names: str, rows: int, size: int, shape: Sequence[int] | None = None
+) -> ValueError:
+    """The error for a batch that has not as many examples as it should."""
+    found = "" if shape is None else f" (shape {list(shape)})"
+    return ValueError(
+        f"`{names}`: a batch of {rows} examples came where {size} are expected{found}. Batch by "
+        "params['batch_size'] in input_fn."
+    )
 
 
 def plan_shards(
@@ -91,6 +110,7 @@ def plan_shards(
     batch_size: int,
     mode: str,
     batch_axis: Sequence[int] | None = None,
+    fills: Mapping[str, float] | None = None,
 ) -> tuple[TensorShards, ...]:
     """Decides how each tensor of an input is divided, from its declared shapes alone.
 
@@ -102,6 +122,7 @@ def plan_shards(
       mode: A value of `ModeKeys`. Except in TRAIN the number of examples need not be static.
       batch_axis: Along which dimension each flat tensor is split; used in PER_HOST_V1 only.
         Default: along the first.
+      fills: By path of a tensor whose rows may be of any size what fills them up.
 
     Returns:
       One entry per flat tensor.
@@ -113,9 +134,22 @@ def plan_shards(
     axes = _resolve_axes(structure, pipeline, mode, batch_axis)
     names, specs = structure.list_names(), structure.flatten()
     return tuple(
-        _plan_tensor(name, spec, axis, parts=parts, batch_size=batch_size, mode=mode)
+        _plan_any_width(
+            name, spec, axis, fills or {}, parts=parts, batch_size=batch_size, mode=mode
+        )
         for name, spec, axis in zip(names, specs, axes, strict=True)
     )
+
+
+def _plan_any_width(
+    name: str, spec: Any, axis: int, fills: Mapping[str, float], **arguments: Any
+) -> TensorShards:
+    """Plans a tensor, whose last dimension counts as 1 if it is of no static size."""
+    if name not in fills or spec.shape[-1] is not None:
+        return _plan_tensor(name, spec, axis, **arguments)
+    narrow = tf.TensorSpec([*spec.shape.as_list()[:-1], 1], spec.dtype)
+    shards = _plan_tensor(name, narrow, axis, **arguments)
+    return dataclasses.replace(shards, fill=fills[name])
 
 
 def _resolve_axes(
@@ -143,9 +177,16 @@ def _resolve_axes(
 
 
 def _plan_tensor(
-    name: str, spec: tf.TensorSpec, axis: int, *, parts: int, batch_size: int, mode: str
+    name: str, spec: tf.TypeSpec, axis: int, *, parts: int, batch_size: int, mode: str
 ) -> TensorShards:
-    _validate_static(name, spec, axis, mode)
+    is_dense = isinstance(spec, tf.TensorSpec)
+    if is_dense:
+        _validate_static(name, spec, axis, mode)
+    elif not spec.shape.rank or axis:
+        raise ValueError(
+            f"`{name}` {spec}: the examples of a sparse or ragged tensor are along its first "
+            f"dimension, and its rank must be known; got `batch_axis` {axis}."
+        )
     shape: list[int | None] = spec.shape.as_list()
     if not shape:
         if parts > 1:
@@ -153,7 +194,9 @@ def _plan_tensor(
                 f"`{name}` is a scalar, which cannot be split over {parts} replicas. Give it a "
                 "batch dimension, or use PER_HOST_V2, where each replica gets its own."
             )
-        return TensorShards(name=name, spec=spec, parts=1, axis=None, size=1, varies=False)
+        return TensorShards(
+            name=name, spec=spec, parts=1, axis=None, size=1, varies=False, static=True
+        )
     if axis >= len(shape):
         raise ValueError(
             f"`batch_axis` {axis} is not a dimension of `{name}`, whose shape is {shape}."
@@ -168,12 +211,22 @@ def _plan_tensor(
     shape[axis] = size // parts
     return TensorShards(
         name=name,
-        spec=tf.TensorSpec(shape, spec.dtype),
+        spec=with_shape(spec, shape),
         parts=parts,
         axis=axis,
         size=size,
-        varies=static is None,
+        varies=static is None and mode != ModeKeys.TRAIN,
+        static=static is not None,
     )
+
+
+def with_shape(spec: tf.TypeSpec, shape: Sequence[int | None]) -> tf.TypeSpec:
+    """Returns a spec of the same kind of tensor with another shape."""
+    if isinstance(spec, tf.RaggedTensorSpec):
+        return tf.RaggedTensorSpec(
+            shape, spec.dtype, spec.ragged_rank, row_splits_dtype=spec.row_splits_dtype
+        )
+    return type(spec)(shape, spec.dtype)
 
 
 def _validate_static(name: str, spec: tf.TensorSpec, axis: int, mode: str) -> None:
@@ -187,6 +240,28 @@ def _validate_static(name: str, spec: tf.TensorSpec, axis: int, mode: str) -> No
             f"The {role} to the model returned by input_fn must have static shape. Tensor: "
             f"`{name}` {spec}. Batch with drop_remainder=True, and pad what varies in length."
         )
+
+
+def widen_rows(batch: np.ndarray, width: int, fill: float) -> np.ndarray:
+    """Fills the last dimension up.
+
+    Args:
+      batch: [..., at most width].
+      width: How large it shall be.
+      fill: With what.
+
+    Returns:
+      The batch itself if it is of that width, else a new array.
+
+    Example:
+      >>> widen_rows(np.array([[3], [4]]), 2, -1).tolist()
+      [[3, -1], [4, -1]]
+    """
+    missing = width - batch.shape[-1]
+    if missing <= 0:
+        return batch
+    widths = [(0, 0)] * (batch.ndim - 1) + [(0, missing)]
+    return np.pad(batch, widths, constant_values=fill)
 
 
 def merge_replicas(arrays: Sequence[Any]) -> list[Any]:

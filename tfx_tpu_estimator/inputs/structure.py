@@ -11,17 +11,18 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InputStructure:
-    """Features and labels as nested tf.TensorSpecs.
+    """Features and labels as nested specs of tensors.
 
     Attributes:
-      features: A tf.TensorSpec or a nested structure of them.
+      features: A tf.TensorSpec, tf.SparseTensorSpec or tf.RaggedTensorSpec, or a nested structure
+        of them.
       labels: The same, or None where the input has none.
     """
 
     features: Any
     labels: Any
 
-    def flatten(self) -> list[tf.TensorSpec]:
+    def flatten(self) -> list[tf.TypeSpec]:
         """Returns the specs of the features, then of the labels, in the order of tf.nest."""
         return flatten_inputs(self.features, self.labels)
 
@@ -30,7 +31,7 @@ class InputStructure:
         names = list_paths(self.features, "features")
         return names if self.labels is None else names + list_paths(self.labels, "labels")
 
-    def replace_specs(self, specs: Sequence[tf.TensorSpec]) -> InputStructure:
+    def replace_specs(self, specs: Sequence[tf.TypeSpec]) -> InputStructure:
         """Returns the same structure with other specs, given flat."""
         count = len(tf.nest.flatten(self.features))
         labels = self.labels
@@ -70,12 +71,12 @@ def describe_structure(features: Any, labels: Any) -> InputStructure:
     """Returns the structure of the tensors of one batch.
 
     Args:
-      features: A dense tensor or a nested structure of them.
+      features: A dense, sparse or ragged tensor, or a nested structure of them.
       labels: The same, or None.
 
     Raises:
-      TypeError: Something is not a dense tensor; names it.
-      ValueError: A tensor is of strings; names it and the way out.
+      TypeError: Something is not a tensor; names it.
+      ValueError: A tensor is of a kind that no model can take; names it.
     """
     parts = {}
     for role, nested in (("features", features), ("labels", labels)):
@@ -85,23 +86,33 @@ def describe_structure(features: Any, labels: Any) -> InputStructure:
         leaves = tf.nest.flatten(nested)
         for name, leaf in zip(list_paths(nested, role), leaves, strict=True):
             _validate_leaf(role, name, leaf)
-        specs = [tf.TensorSpec(leaf.shape, leaf.dtype) for leaf in leaves]
-        parts[role] = tf.nest.pack_sequence_as(nested, specs)
+        parts[role] = tf.nest.pack_sequence_as(nested, [_describe(leaf) for leaf in leaves])
     return InputStructure(**parts)
 
 
+def is_device_spec(spec: tf.TypeSpec) -> bool:
+    """Whether a device can take tensors of this kind: dense ones, not of strings."""
+    return isinstance(spec, tf.TensorSpec) and spec.dtype != tf.string
+
+
+def _describe(leaf: Any) -> tf.TypeSpec:
+    if isinstance(leaf, tf.Tensor):
+        return tf.TensorSpec(leaf.shape, leaf.dtype)
+    if isinstance(leaf, tf.SparseTensor):
+        return tf.SparseTensorSpec(leaf.shape, leaf.dtype)
+    return tf.type_spec_from_value(leaf)
+
+
 def _validate_leaf(role: str, name: str, leaf: Any) -> None:
-    if not isinstance(leaf, tf.Tensor):
+    if not isinstance(leaf, tf.Tensor | tf.SparseTensor | tf.RaggedTensor):
         raise TypeError(
-            f"The {role} to the model returned by input_fn must be dense tensors; `{name}` is "
-            f"{leaf!r}. Convert sparse and ragged tensors in input_fn, with tf.sparse.to_dense or "
-            "to_tensor."
+            f"The {role} to the model returned by input_fn must be dense, sparse or ragged "
+            f"tensors; `{name}` is {leaf!r}."
         )
-    if leaf.dtype in (tf.string, tf.resource, tf.variant):
+    if leaf.dtype in (tf.resource, tf.variant):
         raise ValueError(
             f"The {role} to the model returned by input_fn hold `{name}`, a tensor of "
-            f"{leaf.dtype.name}, which cannot go to a TPU. Drop it, or turn strings into numbers "
-            "in input_fn, for instance with tf.strings.to_hash_bucket_fast or a lookup table."
+            f"{leaf.dtype.name}, which no model can take. Drop it in input_fn."
         )
 
 

@@ -135,7 +135,12 @@ def _list_nodes(graph_def: tf.compat.v1.GraphDef) -> Iterator[tuple[Any, bool]]:
 
 def has_collectives(graph_def: tf.compat.v1.GraphDef) -> bool:
     """Whether anything is summed over replicas."""
-    return any(_MARK in node.attr for nodes, _ in _list_nodes(graph_def) for node in nodes)
+    return any(is_collective(node) for nodes, _ in _list_nodes(graph_def) for node in nodes)
+
+
+def is_collective(node: Any) -> bool:
+    """Whether a node of a traced graph is a sum over replicas."""
+    return _MARK in node.attr
 
 
 def rewrite_collectives(graph_def: tf.compat.v1.GraphDef) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.collectives import rewrite_collectives
+from tfx_tpu_estimator.lowering.functions import rename_functions
+from tfx_tpu_estimator.lowering.host_part import HostPart, make_host_part
 from tfx_tpu_estimator.lowering.host_side import prune_host_ops, warn_of_pruned
+from tfx_tpu_estimator.lowering.host_split import HostSplit
 from tfx_tpu_estimator.lowering.rewrites import (
     check_loops,
     order_reads_before_updates,
@@ -33,13 +36,19 @@ class DeviceGraph:
       graph_def: Its nodes; handles of variables, inputs and the position are not among them.
       variables: The variables that it uses.
       updated: For each of them whether it may change.
-      fed: Names of inputs and position that it uses.
+      inputs: The batch of one replica, flat: placeholders, and tensors that the host computes.
+      input_names: What the program calls them.
+      fed: Names of those of inputs and position that it uses.
+      host: What the host does with the batch first; None for nothing.
     """
 
     graph_def: tf.compat.v1.GraphDef
     variables: tuple[tf.Variable, ...]
     updated: tuple[bool, ...]
+    inputs: tuple[tf.Tensor, ...]
+    input_names: tuple[str, ...]
     fed: frozenset[str]
+    host: HostPart | None
 
 
 def extract_device_graph(traced: TracedModel) -> DeviceGraph:
@@ -54,19 +63,33 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     outputs = [tensor.op.name for tensor in traced.outputs.tensors.values()]
     warn_of_pruned(prune_host_ops(traced.graph, graph_def, outputs))
     graph_def = _keep_reachable(graph_def, fetched)
-    placeholders = {t.op.name for t in (traced.position, *traced.inputs)}
+    host = None
+    inputs, names = traced.inputs, traced.input_names
+    split = HostSplit(traced, graph_def, fetched)
+    if split.required or traced.host_inputs:
+        device_nodes = split.list_device_nodes()
+        host = make_host_part(traced, split, device_nodes)
+        graph_def = _keep(graph_def, device_nodes)
+        sent = [t for t, name in zip(inputs, names, strict=True) if name in host.sent]
+        inputs = (*sent, *host.tensors)
+        names = (*host.sent, *(output.name for output in host.outputs))
     handles = {v.handle.op.name: v for v in traced.variables}
+    given = {t.op.name for t in (traced.position, *traced.inputs)} | set(handles)
     rewrite_sorted_segments(traced.graph, graph_def)
-    check_ops(traced.graph, graph_def, placeholders | set(handles))
+    check_ops(traced.graph, graph_def, given)
     check_loops(traced.graph, graph_def)
     rewrite_collectives(graph_def)
     order_reads_before_updates(graph_def, set(handles))
     used = [node.name for node in graph_def.node if node.name in handles]
+    read = {_tensor_name(i) for node in graph_def.node for i in node.input}
     return DeviceGraph(
-        graph_def=_drop_nodes(graph_def, placeholders | set(handles)),
+        graph_def=_drop_nodes(graph_def, given),
         variables=tuple(handles[name] for name in used),
         updated=tuple(_is_written(graph_def, graph_def.node, name) for name in used),
-        fed=frozenset(node.name for node in graph_def.node if node.name in placeholders),
+        inputs=inputs,
+        input_names=names,
+        fed=frozenset(t.name for t in (traced.position, *inputs) if t.name in read),
+        host=host,
     )
 
 
@@ -78,6 +101,10 @@ def list_fetches(traced: TracedModel) -> list[str]:
 
 def _node_of(reference: str) -> str:
     return reference.lstrip("^").split(":")[0]
+
+
+def _tensor_name(reference: str) -> str:
+    return reference if ":" in reference else f"{reference}:0"
 
 
 def _copy(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any]) -> tf.compat.v1.GraphDef:
@@ -103,6 +130,18 @@ def _keep_reachable(
     return _copy(graph_def, (node for node in graph_def.node if node.name in reached))
 
 
+def _keep(graph_def: tf.compat.v1.GraphDef, names: Sequence[str]) -> tf.compat.v1.GraphDef:
+    """Returns the nodes `names`; they wait for no others."""
+    chosen = set(names)
+    kept = _copy(graph_def, (node for node in graph_def.node if node.name in chosen))
+    for node in kept.node:
+        inputs = [i for i in node.input if not i.startswith("^") or i[1:] in chosen]
+        if len(inputs) != len(node.input):
+            del node.input[:]
+            node.input.extend(inputs)
+    return kept
+
+
 def _drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compat.v1.GraphDef:
     """Returns a copy without `dropped`, and without what pins nodes to devices."""
     kept = _copy(graph_def, (node for node in graph_def.node if node.name not in dropped))
@@ -117,24 +156,8 @@ def _drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compa
         for node in function.node_def:
             node.device = ""
             node.attr.pop("_class", None)
-    _rename_functions(kept)
+    rename_functions(kept, "_on_tpu")
     return kept
-
-
-def _rename_functions(graph_def: tf.compat.v1.GraphDef) -> None:
-    """Gives every function a new name, in place: under the old one TensorFlow knows another."""
-    renamed = {f.signature.name: f"{f.signature.name}_on_tpu" for f in graph_def.library.function}
-    nodes = [graph_def.node, *(f.node_def for f in graph_def.library.function)]
-    for node in (node for group in nodes for node in group):
-        node.op = renamed.get(node.op, node.op)
-        for attribute in node.attr.values():
-            called = list(attribute.list.func)
-            if attribute.HasField("func"):
-                called.append(attribute.func)
-            for function in called:
-                function.name = renamed.get(function.name, function.name)
-    for function in graph_def.library.function:
-        function.signature.name = renamed[function.signature.name]
 
 
 def _is_written(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any], handle: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -16,11 +17,17 @@ from tfx_tpu_estimator.lowering.trace import TracedModel
 from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op, walk_nodes
 
 
-def lower_model(traced: TracedModel) -> Program:
+def lower_model(
+    traced: TracedModel,
+    device_graph: DeviceGraph | None = None,
+    widths: Mapping[str, int] | None = None,
+) -> Program:
     """Lowers a traced model to the program of one of its replicas.
 
     Args:
       traced: The model.
+      device_graph: What `extract_device_graph` returned for it, if that is known.
+      widths: Of inputs whose rows the host fills up, by name, how long the rows are. Default: 1.
 
     Returns:
       The program.
@@ -29,8 +36,9 @@ def lower_model(traced: TracedModel) -> Program:
       ValueError: Something of the model cannot be lowered; names the op, the line of the user's
         code that made it, and the way out.
     """
-    device_graph = extract_device_graph(traced)
-    hlo, parameters = _lower_to_hlo(traced, device_graph)
+    device_graph = device_graph or extract_device_graph(traced)
+    inputs = _describe_inputs(device_graph, widths or {})
+    hlo, parameters = _lower_to_hlo(traced, device_graph, inputs)
     state = _describe_state(device_graph)
     outputs = _describe_outputs(traced, hlo)
     try:
@@ -41,7 +49,7 @@ def lower_model(traced: TracedModel) -> Program:
         mode=traced.mode,
         num_replicas=traced.num_replicas,
         module=module,
-        inputs=_describe_inputs(traced),
+        inputs=inputs,
         state=state,
         outputs=outputs,
         parameters=parameters,
@@ -53,10 +61,17 @@ def _static_shape(shape: tf.TensorShape) -> tuple[int, ...]:
     return tuple(int(size) for size in shape.as_list() if size is not None)
 
 
-def _describe_inputs(traced: TracedModel) -> tuple[TensorSignature, ...]:
+def _describe_inputs(
+    device_graph: DeviceGraph, widths: Mapping[str, int]
+) -> tuple[TensorSignature, ...]:
+    named = zip(device_graph.input_names, device_graph.inputs, strict=True)
     return tuple(
-        TensorSignature(name=name, shape=_static_shape(t.shape), dtype=t.dtype.name)
-        for name, t in zip(traced.input_names, traced.inputs, strict=True)
+        TensorSignature(
+            name=name,
+            shape=tuple(widths.get(name, 1) if n is None else n for n in tensor.shape.as_list()),
+            dtype=tensor.dtype.name,
+        )
+        for name, tensor in named
     )
 
 
@@ -84,10 +99,12 @@ def _describe_state(device_graph: DeviceGraph) -> tuple[StateSignature, ...]:
     )
 
 
-def _lower_to_hlo(traced: TracedModel, device_graph: DeviceGraph) -> tuple[bytes, tuple[int, ...]]:
+def _lower_to_hlo(
+    traced: TracedModel, device_graph: DeviceGraph, inputs: Sequence[TensorSignature]
+) -> tuple[bytes, tuple[int, ...]]:
     """Returns the serialized HLO and the order of its parameters."""
-    feeds = (traced.position, *traced.inputs)
-    specs = [tf.TensorSpec(t.shape, t.dtype) for t in feeds]
+    specs = [tf.TensorSpec(traced.position.shape, traced.position.dtype)]
+    specs += [tf.TensorSpec(signature.shape, signature.dtype) for signature in inputs]
     with eager_mode(), tf.device("/cpu:0"):
         stand_ins = [_make_stand_in(v) for v in device_graph.variables]
         wrapped = tf.compat.v1.wrap_function(_importer(traced, device_graph, stand_ins), specs)
@@ -103,8 +120,8 @@ def _lower_to_hlo(traced: TracedModel, device_graph: DeviceGraph) -> tuple[bytes
         finally:
             _empty(stand_ins)
     # Parameters are the arguments, the unused ones too, and then what the function captured.
-    captures = [len(feeds) + handles.index(handle) for handle in captured]
-    return hlo, (*range(len(feeds)), *captures)
+    captures = [len(specs) + handles.index(handle) for handle in captured]
+    return hlo, (*range(len(specs)), *captures)
 
 
 def _make_stand_in(variable: tf.Variable) -> tf.Variable:
@@ -127,7 +144,7 @@ def _empty(variables: list[tf.Variable]) -> None:
 
 def _importer(traced: TracedModel, device_graph: DeviceGraph, stand_ins: list[tf.Variable]) -> Any:
     """Returns a function of the feeds that runs the device part on `stand_ins`."""
-    feeds = (traced.position, *traced.inputs)
+    feeds = (traced.position, *device_graph.inputs)
     fetches = [tensor.name for tensor in traced.outputs.tensors.values()]
     if traced.train_op is not None:
         fetches.append(traced.train_op.name)
@@ -136,7 +153,7 @@ def _importer(traced: TracedModel, device_graph: DeviceGraph, stand_ins: list[tf
         mapped: dict[str, tf.Tensor] = {
             feed.name: argument
             for feed, argument in zip(feeds, arguments, strict=True)
-            if feed.op.name in device_graph.fed
+            if feed.name in device_graph.fed
         }
         graph = tf.compat.v1.get_default_graph()
         for variable, stand_in in zip(device_graph.variables, stand_ins, strict=True):

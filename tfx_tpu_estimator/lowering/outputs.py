@@ -49,6 +49,10 @@ class Outputs:
     host_call: HostFunction | None
     prediction_keys: tuple[str, ...]
 
+    def add(self, tensors: Mapping[str, tf.Tensor]) -> Outputs:
+        """Returns these outputs with more tensors behind them."""
+        return dataclasses.replace(self, tensors={**self.tensors, **tensors})
+
 
 def collect_outputs(spec: EstimatorSpec | TPUEstimatorSpec) -> Outputs:
     """Lists what the mode of a checked spec needs; called where the model was built.

@@ -9,18 +9,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.inputs.structure import list_paths
+from tfx_tpu_estimator.inputs.structure import is_device_spec, list_paths
 from tfx_tpu_estimator.lowering.collectives import Collectives
+from tfx_tpu_estimator.lowering.embedding import EmbeddingTrace, TracedTable
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn
 from tfx_tpu_estimator.lowering.outputs import HostFunction, Outputs, collect_outputs
 from tfx_tpu_estimator.lowering.random_ops import RandomStreams
+from tfx_tpu_estimator.lowering.sparse_lookup import LookupScope, dense_lookups
 from tfx_tpu_estimator.lowering.static_forms import join_tables, static_form_handlers
 from tfx_tpu_estimator.lowering.tf_internals_tracing import (
     dense_updates,
@@ -52,13 +54,18 @@ class TracedModel:
       spec: What the model_fn returned.
       num_replicas: The replicas that its sums over replicas count on.
       position: int64 placeholder [2] (global step, replica id), with a default.
-      inputs: One placeholder per flat tensor of (features, labels).
+      inputs: One placeholder per flat tensor of (features, labels); several in a row for a sparse
+        or ragged one.
       input_names: Their paths, such as `features/x`.
+      host_inputs: Names of those of `inputs` that no device can take.
+      padded: By name of a tensor that the host computes for the device in rows of any width: what
+        fills the rows up.
       outputs: What one step computes, by role.
       train_op: What one step runs; None unless training.
       global_step: The global step variable.
       scaffold: What scaffold_fn returned, or None.
       device_ops: Names of the ops that are part of the TPU computation.
+      tables: The embedding tables that are looked up around the program.
     """
 
     graph: tf.Graph
@@ -68,11 +75,14 @@ class TracedModel:
     position: tf.Tensor
     inputs: tuple[tf.Tensor, ...]
     input_names: tuple[str, ...]
+    host_inputs: frozenset[str]
+    padded: Mapping[str, float]
     outputs: Outputs
     train_op: tf.Operation | None
     global_step: tf.Variable
     scaffold: tf.compat.v1.train.Scaffold | None
     device_ops: frozenset[str]
+    tables: tuple[TracedTable, ...] = ()
 
     @property
     def variables(self) -> tuple[tf.Variable, ...]:
@@ -115,25 +125,28 @@ def trace_model(
     config: Any,
     num_replicas: int,
     seed: int,
+    embedding: EmbeddingTrace | None = None,
 ) -> TracedModel:
     """Calls `model_fn` once, as the part of one replica.
 
     Args:
       model_fn: The user's function.
-      features: tf.TensorSpec or a nested structure of them: what one replica gets.
+      features: tf.TensorSpec, tf.SparseTensorSpec or tf.RaggedTensorSpec, or a nested structure of
+        them: what one replica gets.
       labels: The same, or None.
       mode: A value of `ModeKeys`.
       params: What the model_fn sees as `params`; `batch_size` in it is per replica.
       config: What it sees as `config`.
       num_replicas: How many replicas there are.
       seed: The run's seed, for initial values and all random ops.
+      embedding: What is looked up around the program, whose activations are among the features.
 
     Returns:
       The traced model.
 
     Raises:
-      ValueError: A shape is not static, a tensor is a string, the optimizer is not wrapped, a
-        random op cannot be repeated, or host functions read tensors of the device.
+      ValueError: A shape is not static, the optimizer is not wrapped, a random op cannot be
+        repeated, or host functions read tensors of the device.
       RuntimeError: The spec is not a TPUEstimatorSpec where one is needed; a tensor for the host
         lost its batch dimension.
       TypeError: Predictions are not a dict.
@@ -146,13 +159,20 @@ def trace_model(
             position = tf.compat.v1.placeholder_with_default(
                 np.zeros(2, np.int64), [2], name="position"
             )
-            inputs, names, nested = _make_placeholders(features, labels)
+            inputs = _Inputs()
+            nested = [inputs.add(features, "features"), inputs.add(labels, "labels")]
+        lookups = LookupScope(graph, inputs.batch_size)
         scopes = (num_replicas, RandomStreams(seed, position), position)
-        with _device_scopes(*scopes) as device_ops:
+        with _device_scopes(*scopes) as device_ops, dense_lookups(lookups):
+            if embedding is not None:
+                nested[0] = embedding.connect(nested[0])
             spec = call_model_fn(model_fn, *nested, mode, params, config)
             validate_spec(spec, mode)
             outputs = collect_outputs(spec)
+            if embedding is not None:
+                outputs = outputs.add(embedding.list_outputs(graph))
         validate_wrapped_optimizer(graph, mode, num_replicas)
+        tables = () if embedding is None else embedding.make_tables(graph)
         scaffold = _call_scaffold_fn(graph, spec, device_ops)
         _drop_device_summaries(graph, device_ops)
     return TracedModel(
@@ -161,13 +181,16 @@ def trace_model(
         spec=spec,
         num_replicas=num_replicas,
         position=position,
-        inputs=tuple(inputs),
-        input_names=tuple(names),
+        inputs=tuple(inputs.placeholders),
+        input_names=tuple(inputs.names),
+        host_inputs=frozenset(inputs.of_host),
+        padded=lookups.padded,
         outputs=outputs,
         train_op=_to_op(spec.train_op) if mode == ModeKeys.TRAIN else None,
         global_step=global_step,
         scaffold=scaffold,
         device_ops=frozenset(device_ops),
+        tables=tables,
     )
 
 
@@ -221,25 +244,55 @@ def _control_flow_v2() -> Iterator[None]:
         tf.compat.v1.disable_control_flow_v2()
 
 
-def _make_placeholders(
-    features: Any, labels: Any
-) -> tuple[list[tf.Tensor], list[str], tuple[Any, Any]]:
-    """Returns flat placeholders, their names, and the nested (features, labels) of them."""
-    placeholders: list[tf.Tensor] = []
-    names: list[str] = []
-    nested = []
-    for role, specs in (("features", features), ("labels", labels)):
+class _Inputs:
+    """Makes the placeholders of a traced model.
+
+    Attributes:
+      placeholders: All of them, in the order of the flat input.
+      names: The path of each.
+      of_host: Names of the placeholders that no device can take.
+      batch_size: Examples of one replica; None if the input does not say.
+    """
+
+    def __init__(self) -> None:
+        self.placeholders: list[tf.Tensor] = []
+        self.names: list[str] = []
+        self.of_host: list[str] = []
+        self.batch_size: int | None = None
+
+    def add(self, specs: Any, role: str) -> Any:
+        """Makes those of the features or the labels; returns them nested as they are."""
         if specs is None:
-            nested.append(None)
-            continue
+            return None
+        paths = list_paths(specs, role)
         made = [
-            tf.compat.v1.placeholder(s.dtype, s.shape, name=f"{role}_{i}")
-            for i, s in enumerate(tf.nest.flatten(specs))
+            self._add_leaf(spec, path, f"{role}_{i}")
+            for i, (spec, path) in enumerate(zip(tf.nest.flatten(specs), paths, strict=True))
         ]
-        placeholders += made
-        names += list_paths(specs, role)
-        nested.append(tf.nest.pack_sequence_as(specs, made))
-    return placeholders, names, (nested[0], nested[1])
+        return tf.nest.pack_sequence_as(specs, made)
+
+    def _add_leaf(self, spec: tf.TypeSpec, path: str, name: str) -> Any:
+        if self.batch_size is None and spec.shape.rank:
+            self.batch_size = spec.shape[0]
+        components = tf.nest.flatten(spec, expand_composites=True)
+        made = [tf.compat.v1.placeholder(c.dtype, c.shape, name=name) for c in components]
+        self.placeholders += made
+        single = len(made) == 1
+        self.names += [path] if single else [f"{path}/{i}" for i in range(len(made))]
+        if not is_device_spec(spec):
+            self.of_host += [tensor.name for tensor in made]
+        if isinstance(spec, tf.SparseTensorSpec):
+            return _make_sparse(spec, *made)
+        return tf.nest.pack_sequence_as(spec, made, expand_composites=True)
+
+
+def _make_sparse(
+    spec: tf.SparseTensorSpec, indices: tf.Tensor, values: tf.Tensor, dense_shape: tf.Tensor
+) -> tf.SparseTensor:
+    """Makes a sparse tensor of whose shape TensorFlow knows what is static."""
+    sizes = [dense_shape[i] if n is None else n for i, n in enumerate(spec.shape.as_list())]
+    known = tf.stack([tf.cast(size, tf.int64) for size in sizes])
+    return tf.SparseTensor(indices, values, known)
 
 
 def _to_op(train_op: tf.Operation | tf.Tensor) -> tf.Operation:

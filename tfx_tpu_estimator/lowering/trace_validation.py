@@ -22,30 +22,36 @@ def validate_input_specs(specs: Any, role: str) -> None:
     """Checks what one replica is fed.
 
     Args:
-      specs: Nested tf.TensorSpecs, or None.
+      specs: Nested specs of dense, sparse and ragged tensors, or None.
       role: `features` or `labels`.
 
     Raises:
-      ValueError: A shape is not static, or a tensor is of strings.
-      TypeError: Something is not a dense tensor.
+      ValueError: A shape is not static, or a tensor is of a kind that no model can take.
+      TypeError: Something is not a tensor.
     """
     for spec in [] if specs is None else tf.nest.flatten(specs):
-        if not isinstance(spec, tf.TensorSpec):
+        if not isinstance(spec, tf.TensorSpec | tf.SparseTensorSpec | tf.RaggedTensorSpec):
             raise TypeError(
-                f"The {role} to the model returned by input_fn must be dense tensors; got {spec}. "
-                "Convert sparse and ragged ones in input_fn, with tf.sparse.to_dense or to_tensor."
+                f"The {role} to the model returned by input_fn must be dense, sparse or ragged "
+                f"tensors; got {spec}."
             )
-        if not spec.shape.is_fully_defined():
+        if not _has_static_shape(spec):
             raise ValueError(
                 f"The {role} to the model returned by input_fn must have static shape. Tensor: "
                 f"{spec}. Batch with drop_remainder=True, and pad what varies in length."
             )
-        if spec.dtype in (tf.string, tf.resource, tf.variant):
+        if spec.dtype in (tf.resource, tf.variant):
             raise ValueError(
                 f"The {role} to the model returned by input_fn hold a tensor of {spec.dtype.name}, "
-                f"which cannot go to a TPU. Tensor: {spec}. Turn strings into numbers in input_fn, "
-                "for instance with tf.strings.to_hash_bucket_fast or a lookup table."
+                f"which no model can take. Tensor: {spec}. Drop it in input_fn."
             )
+
+
+def _has_static_shape(spec: tf.TypeSpec) -> bool:
+    """Whether all sizes are known; of a sparse or ragged tensor, that of the batch."""
+    if isinstance(spec, tf.TensorSpec):
+        return spec.shape.is_fully_defined()
+    return bool(spec.shape.rank) and spec.shape[0] is not None
 
 
 def validate_spec(spec: EstimatorSpec | TPUEstimatorSpec, mode: str) -> None:

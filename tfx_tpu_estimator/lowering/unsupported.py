@@ -50,17 +50,18 @@ _DEFAULT_WAY_OUT = (
 _LIBRARIES = ("tensorflow", "tf_keras", "keras", "tf_slim", "tfx_tpu_estimator")
 
 
-def unsupported_op_error(op_type: str, name: str, line: str) -> ValueError:
+def unsupported_op_error(op_type: str, name: str, line: str, reason: str = "") -> ValueError:
     """The error for an op that cannot be part of a TPU program.
 
     Args:
       op_type: Its type, such as `StringJoin`.
       name: Its name in the graph.
       line: Where the user's code made it, `file:line`.
+      reason: A sentence that says why it cannot run on the host either, after a blank.
     """
     way_out = next((w for p, w in _WAYS_OUT if re.search(p, op_type)), _DEFAULT_WAY_OUT)
     return ValueError(
-        f"Op `{name}` of type {op_type}, made at {line}, cannot run on a TPU. {way_out}"
+        f"Op `{name}` of type {op_type}, made at {line}, cannot run on a TPU.{reason} {way_out}"
     )
 
 
@@ -153,17 +154,21 @@ def check_ops(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef, fed: set[str]) 
     """
     known = list_device_ops()
     known |= {function.signature.name for function in graph_def.library.function}
-    strings = tf.string.as_datatype_enum
     # An op that works on strings says more than the constant that it reads.
     tests = (
         ("", lambda node: node.op not in known),
-        (" (string)", lambda node: strings in _types_of(node)),
+        (" (string)", needs_strings),
     )
     for suffix, is_impossible in tests:
         for node, owner in walk_nodes(graph, graph_def):
             if is_impossible(node) and not (node.name in fed and owner is graph):
                 line = find_line(owner, node.name)
                 raise unsupported_op_error(node.op + suffix, node.name, line)
+
+
+def needs_strings(node: Any) -> bool:
+    """Whether a node reads or makes strings."""
+    return tf.string.as_datatype_enum in _types_of(node)
 
 
 def _types_of(node: Any) -> set[int]:

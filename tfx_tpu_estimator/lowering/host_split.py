@@ -1,0 +1,283 @@
+"""Finds what of a traced model runs on the host, in the input, before each step.
+
+Strings, sparse tensors and lookup tables exist only on a host. Whatever works on them belongs to
+the host's part, with all that it is computed from, if that is the batch and nothing that only the
+devices have. Tensors go from the host's part to the devices' where they are dense, of static shape,
+and of numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.lowering.collectives import is_collective
+from tfx_tpu_estimator.lowering.host_side import is_host_only
+from tfx_tpu_estimator.lowering.tf_internals_tracing import list_device_ops
+from tfx_tpu_estimator.lowering.trace import TracedModel
+from tfx_tpu_estimator.lowering.unsupported import (
+    check_ops,
+    find_line,
+    list_functions,
+    needs_strings,
+    unsupported_op_error,
+)
+
+# Random numbers that a restart could not draw again, and what has a state of its own.
+_NOT_IN_INPUT = re.compile(
+    r"^(Random|Multinomial|TruncatedNormal|ParameterizedTruncated|StatefulRandom|StatefulUniform|"
+    r"SampleDistorted)|CandidateSampler|Iterator|Dataset|Reader|Queue|Variable|^Assign|Summary"
+)
+# Of ops that nothing but the order of steps depends on, those that do something.
+_EFFECT = re.compile(r"LookupTable(Insert|Remove|Import)|PyFunc")
+
+
+class HostSplit:
+    """Divides a graph between host and devices.
+
+    Args:
+      traced: The model.
+      graph_def: What of its graph runs, without what is only there to tell somebody something.
+      fetched: Names of the nodes whose results a step needs.
+
+    Attributes:
+      required: Names of the nodes that only the host can run.
+
+    Raises:
+      ValueError: Such a node needs what only the devices have; names it, the line that made it,
+        and the way out.
+    """
+
+    def __init__(
+        self, traced: TracedModel, graph_def: tf.compat.v1.GraphDef, fetched: Iterable[str]
+    ):
+        self._traced = traced
+        self._graph_def = graph_def
+        self._fetched = list(fetched)
+        self._nodes = {node.name: node for node in graph_def.node}
+        self._handles = {v.handle.op.name for v in traced.variables}
+        self._inputs = {tensor.op.name for tensor in traced.inputs}
+        self._host_inputs = {_producer(name) for name in traced.host_inputs}
+        self._roots: dict[str, str | None] = {}
+        self.required = self._find_required()
+        self._add_consumers()
+
+    @functools.cached_property
+    def _whole(self) -> dict[str, Any]:
+        """All nodes of the traced graph, checks included."""
+        return {node.name: node for node in self._traced.graph.as_graph_def().node}
+
+    def list_device_nodes(self) -> list[str]:
+        """Returns the names of the nodes that the devices run, in the order of the graph."""
+        reached: set[str] = set()
+        waiting = list(self._fetched)
+        while waiting:
+            name = waiting.pop()
+            if name in reached or name in self.required:
+                continue
+            reached.add(name)
+            waiting.extend(_producer(i) for i in self._nodes[name].input)
+        return [name for name in self._nodes if name in reached]
+
+    def list_crossing(self, device_nodes: Iterable[str]) -> list[tf.Tensor]:
+        """Returns the tensors that go from the host to the devices, in the order of the graph."""
+        crossing: dict[str, tf.Tensor] = {}
+        for name in device_nodes:
+            for reference in self._nodes[name].input:
+                if not reference.startswith("^") and _producer(reference) in self.required:
+                    tensor = self._tensor(reference)
+                    crossing[tensor.name] = tensor
+        return list(crossing.values())
+
+    def list_effects(self, device_nodes: Iterable[str]) -> list[tf.Operation]:
+        """Returns the host's ops that only the order of steps depends on and that do something."""
+        awaited = {
+            _producer(reference)
+            for name in device_nodes
+            for reference in self._nodes[name].input
+            if reference.startswith("^") and _producer(reference) in self.required
+        }
+        chosen = [n for n in self._nodes if n in awaited and _EFFECT.search(self._nodes[n].op)]
+        return [self._traced.graph.get_operation_by_name(name) for name in chosen]
+
+    def find_device_root(self, name: str) -> str | None:
+        """Returns the name of something of the devices that a node is computed from, or None."""
+        waiting = [name]
+        while waiting:
+            current = waiting[-1]
+            if current in self._roots:
+                waiting.pop()
+                continue
+            node = self._whole[current]
+            if self._is_root(node):
+                self._roots[current] = current
+                continue
+            sources = [_producer(i) for i in node.input if not i.startswith("^")]
+            missing = [s for s in sources if s not in self._roots]
+            if missing:
+                waiting.extend(missing)
+                continue
+            self._roots[current] = next((r for r in map(self._roots.get, sources) if r), None)
+        return self._roots[name]
+
+    def _is_root(self, node: Any) -> bool:
+        if node.name in self._handles or node.name == self._traced.position.op.name:
+            return True
+        return bool(_NOT_IN_INPUT.search(node.op)) or is_collective(node)
+
+    def _find_required(self) -> set[str]:
+        """Returns what no device can run, and the last op before a tensor of padded rows."""
+        feeds = self._inputs | self._handles | {self._traced.position.op.name}
+        required = self._host_inputs & self._nodes.keys()
+        required |= {_producer(name) for name in self._traced.padded} & self._nodes.keys()
+        known = list_device_ops() | {f.signature.name for f in self._graph_def.library.function}
+        known |= {"SegmentSum"}  # it is rewritten, where it can be
+        unknown = _find_functions(self._graph_def, lambda node: node.op not in known)
+        with_strings = _find_functions(self._graph_def, needs_strings)
+
+        def lacks_kernel(node: Any) -> bool:
+            if node.op == "SegmentSum":
+                return self._tensor(node.input[1]).shape.num_elements() is None
+            return node.op not in known or bool(unknown.intersection(_list_called(node)))
+
+        def has_strings(node: Any) -> bool:
+            return needs_strings(node) or bool(with_strings.intersection(_list_called(node)))
+
+        # An op that works on strings says more than the constant that it reads.
+        for is_impossible in (lacks_kernel, has_strings):
+            found = [n for n in self._graph_def.node if n.name not in feeds and is_impossible(n)]
+            for node in found:
+                self._validate(node)
+            required |= {node.name for node in found}
+        return required
+
+    def _validate(self, node: Any) -> None:
+        root = self.find_device_root(node.name)
+        if root is None:
+            return
+        called = {f.signature.name for f in self._graph_def.library.function}
+        if called.intersection(_list_called(node)):
+            # Names the op inside.
+            alone = tf.compat.v1.GraphDef(node=[node], library=self._graph_def.library)
+            check_ops(self._traced.graph, alone, set())
+        suffix = " (string)" if needs_strings(node) and node.op in list_device_ops() else ""
+        reason = "" if root == node.name else f" It depends on {self._describe_root(root)}."
+        line = find_line(self._traced.graph, node.name)
+        raise unsupported_op_error(node.op + suffix, node.name, line, reason)
+
+    def _describe_root(self, root: str) -> str:
+        if root == self._traced.position.op.name:
+            return "random numbers of the device, or on the replica or step"
+        what = "variable" if root in self._handles else f"op ({self._whole[root].op})"
+        return f"{what} `{root}`, which the host's input does not have"
+
+    def _add_consumers(self) -> None:
+        """Adds to `required` what reads tensors that cannot go to a device as they are."""
+        consumers: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for node in self._graph_def.node:
+            for reference in node.input:
+                if not reference.startswith("^"):
+                    consumers[_producer(reference)].append((node.name, reference))
+        waiting = sorted(self.required)
+        while waiting:
+            for name, reference in consumers[waiting.pop()]:
+                tensor = self._tensor(reference)
+                if name in self.required or self._can_cross(tensor):
+                    continue
+                root = self.find_device_root(name)
+                if root is not None:
+                    raise self._crossing_error(tensor, self._describe_root(root))
+                self.required.add(name)
+                waiting.append(name)
+        for name in self._fetched:
+            if name in self.required:
+                tensor = self._traced.graph.get_operation_by_name(name).inputs[0]
+                raise self._crossing_error(tensor, "nothing that a device computes")
+
+    def _can_cross(self, tensor: tf.Tensor) -> bool:
+        if tensor.dtype in (tf.string, tf.variant, tf.resource):
+            return False
+        return tensor.name in self._traced.padded or tensor.shape.is_fully_defined()
+
+    def _crossing_error(self, tensor: tf.Tensor, what: str) -> ValueError:
+        line = find_line(self._traced.graph, tensor.op.name)
+        if tensor.dtype in (tf.string, tf.variant, tf.resource):
+            kind = f"{tensor.op.type} ({tensor.dtype.name})"
+            reason = f" Its result is needed together with {what}."
+            return unsupported_op_error(kind, tensor.op.name, line, reason)
+        return ValueError(
+            f"Op `{tensor.op.name}` of type {tensor.op.type}, made at {line}, runs on the host and "
+            f"has a result of shape {tensor.shape}, which depends on data and is needed on the "
+            f"device together with {what}. Give it a static shape: pad it to a fixed size, or "
+            "reduce it, with tf.sparse.reduce_sum or an embedding for instance."
+        )
+
+    def _tensor(self, reference: str) -> tf.Tensor:
+        name, _, index = reference.partition(":")
+        return self._traced.graph.get_tensor_by_name(f"{name}:{index or 0}")
+
+
+def list_host_nodes(
+    nodes: dict[str, Any], wanted: Iterable[str], split: HostSplit, given: set[str]
+) -> dict[str, list[str]]:
+    """Returns what the host runs for `wanted`: nodes, each with the inputs that it keeps.
+
+    Checks of the batch stay. What is only awaited and belongs to the devices, or tells somebody
+    something, does not.
+
+    Args:
+      nodes: All nodes by name.
+      wanted: Names.
+      split: Knows what belongs to the devices.
+      given: Names of nodes that are there already.
+    """
+    taken: dict[str, list[str]] = {}
+    waiting = list(wanted)
+    while waiting:
+        name = waiting.pop()
+        if name in taken or name in given:
+            continue
+        node = nodes[name]
+        taken[name] = [
+            reference
+            for reference in node.input
+            if not reference.startswith("^") or _may_wait(nodes[_producer(reference)], split)
+        ]
+        waiting.extend(_producer(reference) for reference in taken[name])
+    return taken
+
+
+def _may_wait(node: Any, split: HostSplit) -> bool:
+    if is_host_only(node.op) and node.op != "Assert":
+        return False
+    return split.find_device_root(node.name) is None
+
+
+def _producer(reference: str) -> str:
+    return reference.lstrip("^").split(":")[0]
+
+
+def _list_called(node: Any) -> list[str]:
+    return [node.op, *list_functions(node)]
+
+
+def _find_functions(graph_def: tf.compat.v1.GraphDef, holds: Any) -> set[str]:
+    """Returns the functions with a node that `holds` says yes to, directly or in a call."""
+    library = {function.signature.name: function for function in graph_def.library.function}
+    found = {n for n, f in library.items() if any(holds(node) for node in f.node_def)}
+    grown = True
+    while grown:
+        more = {
+            name
+            for name, function in library.items()
+            if name not in found
+            and any(found.intersection(_list_called(node)) for node in function.node_def)
+        }
+        grown = bool(more)
+        found |= more
+    return found
