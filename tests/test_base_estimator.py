@@ -53,6 +53,31 @@ def test_evaluation(trained):
     assert results["global_step"] == 5
 
 
+def test_hooks_are_called_in_turn(tmp_path):
+    calls = []
+
+    class Hook(tf1.train.SessionRunHook):
+        def __init__(self, name):
+            self._name = name
+
+        def before_run(self, run_context):
+            calls.append(self._name)
+
+    def with_hooks(features, labels, mode):
+        spec = model_fn(features, labels, mode)
+        return spec._replace(
+            training_hooks=[Hook("spec")],
+            training_chief_hooks=[Hook("chief")],
+            evaluation_hooks=[Hook("evaluation")],
+        )
+
+    estimator = Estimator(with_hooks, tmp_path).train(input_fn, [Hook("user")], steps=2)
+    assert calls == ["chief", "user", "spec"] * 2
+    calls.clear()
+    estimator.evaluate(input_fn, 1, [Hook("user")])
+    assert calls == ["user", "evaluation"]
+
+
 def test_prediction(trained):
     examples = list(itertools.islice(trained.predict(input_fn), 3))
     assert [e["probabilities"].shape for e in examples] == [(1,)] * 3

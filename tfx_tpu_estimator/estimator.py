@@ -200,7 +200,8 @@ class Estimator:
                 )
             )
         if runner.is_chief:
-            write_evaluation(self.eval_dir(name), results, int(results["global_step"]))
+            step = int(results[tf.compat.v1.GraphKeys.GLOBAL_STEP])
+            write_evaluation(self.eval_dir(name), results, step, checkpoint)
         _logger.info("Evaluated %s: %s", checkpoint, _describe(results))
         return results
 

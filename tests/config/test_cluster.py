@@ -68,11 +68,25 @@ def test_an_evaluator_stands_outside():
     assert place.global_id_in_cluster is None
 
 
-def test_protocol_and_session_masters():
+def test_session_masters():
     config = {"cluster": CLUSTER, "task": {"type": "chief", "index": "0"}}
-    assert resolve_cluster(config, "grpc+verbs").master == "grpc+verbs://chief0:1"
     place = resolve_cluster({**config, "session_master": "a", "eval_session_master": "b"})
     assert (place.master, place.evaluation_master) == ("a", "b")
+    config["task"]["type"] = "evaluator"
+    place = resolve_cluster({**config, "session_master": "a", "eval_session_master": "b"})
+    assert (place.master, place.evaluation_master) == ("", "b")
+
+
+def test_tasks_need_not_be_counted_from_0():
+    place = resolve({"chief": {"3": "a:1"}, "worker": {"1": "w:1"}}, type="worker", index=1)
+    assert place.master == "grpc://w:1"
+
+
+def test_processes_are_numbered_with_the_parameter_servers_last():
+    cluster = {"ps": ["p:1"], "worker": ["w:1"], "chief": ["c:1"], "other": ["o:1"]}
+    order = ("chief", "other", "worker", "ps")
+    numbers = [resolve(cluster, type=job, index=0).global_id_in_cluster for job in order]
+    assert numbers == [0, 1, 2, 3]
 
 
 def test_service_environment_and_model_dir():

@@ -197,7 +197,6 @@ def test_cluster_of_tf_config(monkeypatch):
     assert (config.task_type, config.task_id, config.is_chief) == ("worker", 0, False)
     assert (config.master, config.evaluation_master) == ("grpc://b:2", "grpc://b:2")
     assert (config.service, config.environment) == ({"s": 1}, "cloud")
-    assert RunConfig(protocol="grpc+verbs").master == "grpc+verbs://b:2"
     monkeypatch.delenv("TF_CONFIG")
     assert config.replace(model_dir="m").task_type == "worker"
 

@@ -34,6 +34,14 @@ def test_evaluation_becomes_one_event(tmp_path):
     np.testing.assert_array_equal(tf.make_ndarray(values["vector"].tensor), [1.0, 2.0])
 
 
+def test_the_checkpoint_is_a_text(tmp_path):
+    write_evaluation(str(tmp_path), {"auc": 0.5}, 1, "m/model.ckpt-1")
+    (event,) = read_events(tmp_path)
+    (value,) = [v for v in event.summary.value if v.tag == "checkpoint_path"]
+    assert tf.make_ndarray(value.tensor).item() == b"m/model.ckpt-1"
+    assert value.metadata.plugin_data.plugin_name == "text"
+
+
 def test_a_value_without_summary_form_is_told(tmp_path, caplog):
     write_evaluation(str(tmp_path), {"name": "text", "auc": 0.5}, 1)
     (event,) = read_events(tmp_path)

@@ -102,7 +102,8 @@ class BaseRunConfig:
             log_step_count_steps: steps between log lines of the speed. Default 100.
             train_distribute: a distribution strategy for training.
             device_fn: function of one argument `op` that returns its device.
-            protocol: 'grpc' (default) or 'grpc+verbs'.
+            protocol: 'grpc' (default) or 'grpc+verbs', for a server that a program starts by itself;
+                none is started here.
             eval_distribute: a distribution strategy for evaluation.
             experimental_distribute: strategies for training and evaluation together.
             experimental_max_worker_delay_secs: longest start delay of a worker, in seconds.
@@ -133,7 +134,7 @@ class BaseRunConfig:
             "session_creation_timeout_secs": session_creation_timeout_secs,
             "checkpoint_save_graph_def": checkpoint_save_graph_def,
         }
-        self._place = resolve_cluster(read_tf_config(), protocol)
+        self._place = resolve_cluster(read_tf_config())
         self._fields = _validate_fields(fields, self._place)
 
     def replace(self, **changes: Any) -> Self:

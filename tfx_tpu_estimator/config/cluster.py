@@ -44,7 +44,8 @@ class ClusterDescription:
         is_chief: whether this process saves checkpoints.
         num_ps_replicas: number of parameter servers.
         num_worker_replicas: number of workers, the chief among them.
-        global_id_in_cluster: number over all jobs (chief first); None for an evaluator.
+        global_id_in_cluster: number over all jobs (chief first, parameter servers last); None for
+            an evaluator.
         service: description of the service that started the cluster, or None.
         environment: name of the environment, or None.
         model_dir: model directory for all processes, or None.
@@ -86,15 +87,12 @@ def read_tf_config(environ: Mapping[str, str] | None = None) -> dict[str, Any]:
     return config
 
 
-def resolve_cluster(
-    tf_config: Mapping[str, Any], protocol: str | None = None
-) -> ClusterDescription:
+def resolve_cluster(tf_config: Mapping[str, Any]) -> ClusterDescription:
     """Turns the contents of TF_CONFIG into a description of this process.
 
     Args:
         tf_config: the JSON object: cluster {job: [addresses]}, task {type, index}, and optionally
             service, environment, model_dir, session_master, eval_session_master.
-        protocol: protocol of the addresses. Default: grpc.
 
     Returns:
         The description.
@@ -115,7 +113,7 @@ def resolve_cluster(
     elif task.get("type") == TaskType.EVALUATOR:
         placed = _place_evaluator(cluster_spec, task)
     else:
-        placed = _place_in_cluster(cluster_spec, task, protocol or "grpc")
+        placed = _place_in_cluster(cluster_spec, task)
     return dataclasses.replace(placed, **common)
 
 
@@ -134,7 +132,9 @@ def _read_common(tf_config: Mapping[str, Any]) -> dict[str, Any]:
         "environment": tf_config.get("environment"),
         "model_dir": model_dir,
     }
-    if "session_master" in tf_config:
+    # An evaluator stands outside the cluster, and has no session there.
+    is_evaluator = tf_config.get("task", {}).get("type") == TaskType.EVALUATOR
+    if "session_master" in tf_config and not is_evaluator:
         common["master"] = tf_config["session_master"]
     if "eval_session_master" in tf_config:
         common["evaluation_master"] = tf_config["eval_session_master"]
@@ -173,9 +173,7 @@ def _place_evaluator(cluster_spec: Any, task: Mapping[str, Any]) -> ClusterDescr
     )
 
 
-def _place_in_cluster(
-    cluster_spec: Any, task: Mapping[str, Any], protocol: str
-) -> ClusterDescription:
+def _place_in_cluster(cluster_spec: Any, task: Mapping[str, Any]) -> ClusterDescription:
     chief = _validate_chief(cluster_spec)
     task_type = task.get("type")
     if not task_type:
@@ -190,16 +188,16 @@ def _place_in_cluster(
             f"{task_type} is not a valid task_type in the cluster_spec: {cluster_spec}. "
             f"It has the jobs {sorted(sizes)}; an evaluator needs no address."
         )
-    if task_id >= sizes[task_type]:
+    if task_id not in cluster_spec.task_indices(task_type):
         raise ValueError(
             f"{task_id} is not a valid task_id for task_type {task_type} in the cluster_spec: "
-            f"{cluster_spec}. That job has {sizes[task_type]} task(s), counted from 0."
+            f"{cluster_spec}. That job has the tasks {cluster_spec.task_indices(task_type)}."
         )
     return ClusterDescription(
         cluster_spec=cluster_spec,
         task_type=task_type,
         task_id=task_id,
-        master=_build_master(cluster_spec, task_type, task_id, protocol),
+        master=_build_master(cluster_spec, task_type, task_id),
         is_chief=task_type == chief,
         num_ps_replicas=sizes.get(TaskType.PS, 0),
         num_worker_replicas=sizes.get(TaskType.WORKER, 0) + 1,
@@ -245,15 +243,15 @@ def _read_index(task: Mapping[str, Any], default: int | None) -> int:
     return index
 
 
-def _build_master(cluster_spec: Any, task_type: str, task_id: int, protocol: str) -> str:
+def _build_master(cluster_spec: Any, task_type: str, task_id: int) -> str:
     # A cluster of one process needs no server: its session runs in-process.
     if len(cluster_spec.jobs) == 1 and cluster_spec.num_tasks(task_type) == 1:
         return ""
-    return f"{protocol}://{cluster_spec.task_address(task_type, task_id)}"
+    return f"grpc://{cluster_spec.task_address(task_type, task_id)}"
 
 
 def _number_globally(sizes: Mapping[str, int], task_type: str, task_id: int, chief: str) -> int:
-    first = [chief, TaskType.WORKER, TaskType.PS]
-    order = first + sorted(job for job in sizes if job not in first)
+    others = sorted(job for job in sizes if job not in (chief, TaskType.PS))
+    order = [chief, *others, TaskType.PS]
     before = order[: order.index(task_type)]
     return sum(sizes.get(job, 0) for job in before) + task_id

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.execution.host_graph import (
     HostGraph,
+    join_hooks,
     metric_key_error,
     session_config,
-    spec_hooks,
 )
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 from tfx_tpu_estimator.specs import EstimatorSpec
@@ -70,7 +70,7 @@ def run_evaluation(
     values[GLOBAL_STEP] = built.global_step.read_value()
     done = 0
     with tf.compat.v1.train.SingularMonitoredSession(
-        hooks=[*hooks, *spec_hooks(built.spec), *built.hooks, *last_hooks],
+        hooks=[*join_hooks(hooks, built.spec), *built.hooks, *last_hooks],
         scaffold=built.scaffold,
         master=config.evaluation_master or "",
         config=session_config(config),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -150,11 +150,16 @@ def metric_key_error(name: str) -> ValueError:
     )
 
 
-def spec_hooks(spec: EstimatorSpec) -> list[tf.compat.v1.train.SessionRunHook]:
-    """Returns the hooks that `spec` names for its mode, those for the chief included."""
+def join_hooks(
+    given: Sequence[tf.compat.v1.train.SessionRunHook], spec: EstimatorSpec
+) -> list[tf.compat.v1.train.SessionRunHook]:
+    """Returns the caller's hooks and those of `spec` for its mode, in the order of their calls.
+
+    The chief's hooks come first; there is one process, which is the chief.
+    """
     by_mode = {
-        ModeKeys.TRAIN: (spec.training_hooks, spec.training_chief_hooks),
-        ModeKeys.EVAL: (spec.evaluation_hooks,),
-        ModeKeys.PREDICT: (spec.prediction_hooks,),
+        ModeKeys.TRAIN: (spec.training_chief_hooks, given, spec.training_hooks),
+        ModeKeys.EVAL: (given, spec.evaluation_hooks),
+        ModeKeys.PREDICT: (given, spec.prediction_hooks),
     }
     return [hook for hooks in by_mode[spec.mode] for hook in (hooks or ())]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.execution.host_graph import HostGraph, session_config, spec_hooks
+from tfx_tpu_estimator.execution.host_graph import HostGraph, join_hooks, session_config
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 
 
@@ -81,7 +81,7 @@ def run_prediction(
     """
     with built.graph.as_default():
         session = tf.compat.v1.train.SingularMonitoredSession(
-            hooks=[*hooks, *spec_hooks(built.spec), *built.hooks, *last_hooks],
+            hooks=[*join_hooks(hooks, built.spec), *built.hooks, *last_hooks],
             scaffold=built.scaffold,
             master=config.master or "",
             config=session_config(config),

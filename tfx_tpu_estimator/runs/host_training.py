@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import saving
 from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
-from tfx_tpu_estimator.execution.host_graph import HostGraph, spec_hooks
+from tfx_tpu_estimator.execution.host_graph import HostGraph, join_hooks
 from tfx_tpu_estimator.execution.host_train import run_training
 from tfx_tpu_estimator.execution.loop_schedule import LoopSchedule
 from tfx_tpu_estimator.execution.looped_train import run_looped_training
@@ -82,7 +82,7 @@ class _HostTraining:
         saving.recover_kept(self._scaffold, config.model_dir)
         self._writer = open_training_writer(config.model_dir)
         self._recorder = TrainingRecorder(self._writer, batch_size, config.log_step_count_steps)
-        self._users_hooks = [*request.hooks, *spec_hooks(built.spec)]
+        self._users_hooks = join_hooks(request.hooks, built.spec)
         self._started = False
         self._step = request.start
         self._watch = TerminationWatch()

@@ -32,9 +32,20 @@ def to_summary_value(name: str, value: Any) -> tf.compat.v1.Summary.Value | None
     return tf.compat.v1.Summary.Value(tag=name, tensor=tf.make_tensor_proto(array))
 
 
-def write_evaluation(eval_dir: str, results: dict[str, Any], global_step: int) -> None:
-    """Writes the results of one evaluation as an event of `eval_dir`, and closes the file."""
+def write_evaluation(
+    eval_dir: str, results: dict[str, Any], global_step: int, checkpoint: str | None = None
+) -> None:
+    """Writes the results of one evaluation as an event of `eval_dir`, and closes the file.
+
+    Args:
+      eval_dir: Directory of the event file.
+      results: Metric values by name.
+      global_step: The step of the event.
+      checkpoint: What was evaluated, written as the text `checkpoint_path`; None leaves it out.
+    """
     summary = tf.compat.v1.Summary()
+    if checkpoint is not None:
+        summary.value.append(_to_text("checkpoint_path", checkpoint))
     for name, value in sorted(results.items()):
         if name == tf.compat.v1.GraphKeys.GLOBAL_STEP:
             continue
@@ -49,6 +60,15 @@ def write_evaluation(eval_dir: str, results: dict[str, Any], global_step: int) -
         writer = tf.compat.v1.summary.FileWriter(eval_dir, filename_suffix=suffix)
         writer.add_summary(summary, global_step)
         writer.close()
+
+
+def _to_text(name: str, text: str) -> tf.compat.v1.Summary.Value:
+    metadata = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="text")
+    )
+    return tf.compat.v1.Summary.Value(
+        tag=name, metadata=metadata, tensor=tf.make_tensor_proto(text, dtype=tf.string)
+    )
 
 
 class TrainingRecorder:
