@@ -30,6 +30,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Only these may touch private TensorFlow names.
 PRIVATE_TENSORFLOW = {
     "tfx_tpu_estimator/lowering/tf_internals.py",
+    "tfx_tpu_estimator/lowering/tf_internals_embedding.py",
     "tfx_tpu_estimator/lowering/tf_internals_hooks.py",
     "tfx_tpu_estimator/lowering/tf_internals_legacy.py",
     "tfx_tpu_estimator/lowering/tf_internals_tracing.py",

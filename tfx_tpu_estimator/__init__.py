@@ -19,6 +19,8 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 # Public name -> the module that defines it.
 _EXPORTS = {
+    "AdagradParameters": "config.embedding_optimizers",
+    "AdamParameters": "config.embedding_optimizers",
     "BaseRunConfig": "config.base_run_config",
     "BaselineClassifier": "canned.baseline_estimators",
     "BaselineClassifierV2": "canned.baseline_estimators",
@@ -42,6 +44,7 @@ _EXPORTS = {
     "DNNRegressor": "canned.dnn_estimators",
     "DNNRegressorV2": "canned.dnn_estimators",
     "DataCorruptionError": "errors",
+    "EmbeddingConfigSpec": "config.embedding",
     "EmptySplitError": "errors",
     "Estimator": "estimator",
     "EstimatorSpec": "specs",
@@ -51,8 +54,10 @@ _EXPORTS = {
     "ExportOutput": "export_output",
     "ExportSavedModelApiVersion": "config.arguments",
     "Exporter": "export.exporters",
+    "FeatureConfig": "config.embedding",
     "FeatureNotAvailableError": "errors",
     "FinalExporter": "export.exporters",
+    "FtrlParameters": "config.embedding_optimizers",
     "Head": "canned.head",
     "InMemoryEvaluatorHook": "training.in_memory_evaluator",
     "InputPipelineConfig": "config.tpu_config",
@@ -76,9 +81,11 @@ _EXPORTS = {
     "RunConfig": "config.run_config",
     "SchemaMismatchError": "errors",
     "ServingInputReceiver": "export.receivers",
+    "StochasticGradientDescentParameters": "config.embedding_optimizers",
     "TPUConfig": "config.tpu_config",
     "TPUEstimator": "tpu_estimator",
     "TPUEstimatorSpec": "specs",
+    "TableConfig": "config.embedding",
     "TensorServingInputReceiver": "export.receivers",
     "TrainSpec": "training.train_eval_specs",
     "UserModuleError": "errors",
@@ -179,6 +186,13 @@ if TYPE_CHECKING:
     from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
+    from tfx_tpu_estimator.config.embedding import EmbeddingConfigSpec, FeatureConfig, TableConfig
+    from tfx_tpu_estimator.config.embedding_optimizers import (
+        AdagradParameters,
+        AdamParameters,
+        FtrlParameters,
+        StochasticGradientDescentParameters,
+    )
     from tfx_tpu_estimator.config.run_config import RunConfig
     from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
     from tfx_tpu_estimator.errors import (

@@ -10,6 +10,12 @@ from typing import Any
 
 from tfx_tpu_estimator.config import arguments, unsupported
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
+from tfx_tpu_estimator.config.embedding import EmbeddingConfigSpec
+from tfx_tpu_estimator.config.embedding_plan import (
+    EmbeddingPlan,
+    resolve_embedding,
+    validate_embedding,
+)
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.estimator import Estimator
 from tfx_tpu_estimator.execution.host_graph import HostModel
@@ -51,7 +57,8 @@ class TPUEstimator(Estimator):
       export_to_cpu: Whether an export holds the metagraph {serve}.
       warm_start_from: A checkpoint or SavedModel path, or `WarmStartSettings`; used when
         `model_dir` has no checkpoint yet.
-      embedding_config_spec: Must be None in this release.
+      embedding_config_spec: An `EmbeddingConfigSpec`: embeddings whose tables are divided over the
+        cores. With `use_tpu=False` they are ordinary variables.
       export_saved_model_api_version: V1 (1): the runtime puts the model_fn on the TPU when
         exporting. V2 (2): the model_fn does so itself when params['use_tpu'].
 
@@ -96,7 +103,7 @@ class TPUEstimator(Estimator):
         arguments.validate_model_parallelism(config)
         api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         unsupported.refuse_unsupported_config(config)
-        unsupported.refuse_unsupported_arguments(embedding_config_spec)
+        self._embedding = _resolve_embedding(embedding_config_spec, config, use_tpu, eval_on_tpu)
         if use_tpu and not eval_on_tpu:
             unsupported.refuse_host_evaluation(config)
         if not use_tpu and not eval_on_tpu:
@@ -122,7 +129,8 @@ class TPUEstimator(Estimator):
         return self._runners[ModeKeys.TRAIN].num_replicas
 
     def _host_model(self) -> HostModel:
-        return dataclasses.replace(super()._host_model(), for_tpu=True)
+        model = super()._host_model()
+        return dataclasses.replace(model, for_tpu=True, embedding=self._embedding)
 
     def _create_runners(self) -> dict[str, Runner]:
         host = HostRunner(self._host_model(), self._batch_sizes)
@@ -134,6 +142,23 @@ class TPUEstimator(Estimator):
             config=self._config,
             batch_sizes=self._batch_sizes,
             batch_axis=self._batch_axis,
+            embedding=self._embedding,
         )
         runners: dict[str, Runner] = dict.fromkeys(ALL_MODES, TpuRunner(model))
         return runners if self._eval_on_tpu else {**runners, ModeKeys.EVAL: host}
+
+
+def _resolve_embedding(
+    spec: EmbeddingConfigSpec | None, config: RunConfig, use_tpu: bool, eval_on_tpu: bool
+) -> EmbeddingPlan | None:
+    """Checks the constructor's `embedding_config_spec` and works it out, if there is one."""
+    if spec is None:
+        return None
+    validate_embedding(
+        spec,
+        pipeline=config.tpu_config.per_host_input_for_training,
+        use_tpu=use_tpu,
+        eval_on_tpu=eval_on_tpu,
+    )
+    # On a host columns look up by themselves, ordinary ones included.
+    return None if spec.feature_columns and not use_tpu else resolve_embedding(spec)

@@ -46,12 +46,6 @@ def test_a_cluster_of_one_passes(monkeypatch):
     unsupported.refuse_host_evaluation(RunConfig())
 
 
-def test_embeddings_in_tpu_memory():
-    unsupported.refuse_unsupported_arguments()
-    with pytest.raises(FeatureNotAvailableError, match=r"`embedding_config_spec`.*Leave it None"):
-        unsupported.refuse_unsupported_arguments(object())
-
-
 def test_export_modes():
     unsupported.refuse_unsupported_export_mode("infer")
     with pytest.raises(FeatureNotAvailableError, match="Exporting mode 'eval'"):

@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
 from tfx_tpu_estimator.modes import ModeKeys, validate_mode
-
-
-def refuse_unsupported_arguments(embedding_config_spec: Any = None) -> None:
-    """Refuses constructor arguments that need TPU execution.
-
-    Args:
-        embedding_config_spec: tables to keep in the TPUs' memory, or None.
-
-    Raises:
-        FeatureNotAvailableError: naming the argument and the way out.
-    """
-    if embedding_config_spec is not None:
-        raise FeatureNotAvailableError(
-            "`embedding_config_spec` is not available in this release; got "
-            f"{embedding_config_spec!r}. Leave it None and look embeddings up in the model_fn."
-        )
 
 
 def refuse_unsupported_export_mode(mode: str) -> None:

@@ -132,10 +132,11 @@ class EmbeddedProgram:
         Returns:
           New values of the variables that the step updates, and `outputs` in order.
         """
+        shard = position[1].astype("int32")
         given = dict(zip((s.name for s in self.inputs), inputs, strict=True))
         lookups = [self._gather(table, given, axis) for table in self.tables]
         for table, found in zip(self.tables, lookups, strict=True):
-            rows = look_up(state[table.variable], found, table.layout, axis)
+            rows = look_up(state[table.variable], found, table.layout, shard, axis)
             for feature, activations in zip(table.features, rows, strict=True):
                 shape = (*given[feature.name].shape[:-1], table.dimension)
                 given[feature.name] = activations.reshape(shape)
@@ -145,7 +146,7 @@ class EmbeddedProgram:
         outputs = dict(zip((s.name for s in self.program.outputs), results, strict=True))
         for table, found in zip(self.tables, lookups, strict=True):
             if table.optimizer is not None:
-                updates.update(_update(table, found, outputs, state, axis))
+                updates.update(_update(table, found, outputs, state, shard, axis))
         return updates, [outputs[signature.name] for signature in self.outputs]
 
     def _gather(self, table: DividedTable, given: Mapping[str, Any], axis: str) -> Lookups:
@@ -177,6 +178,7 @@ def _update(
     lookups: Lookups,
     outputs: Mapping[str, Any],
     state: Mapping[str, Any],
+    shard: Any,
     axis: str,
 ) -> dict[str, Any]:
     jnp = import_jax().numpy
@@ -196,6 +198,7 @@ def _update(
         optimizer=table.optimizer,
         rate=static if table.rate_output is None else outputs[table.rate_output],
         limit=table.limit,
+        shard=shard,
         axis=axis,
     )
     return {table.variable: weights, **dict(zip(table.slots, slots, strict=True))}

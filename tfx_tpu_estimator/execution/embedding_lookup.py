@@ -83,13 +83,14 @@ def gather_lookups(features: Sequence[tuple[Any, Any]], combiner: str, axis: str
     )
 
 
-def look_up(table: Any, lookups: Lookups, layout: RowLayout, axis: str) -> list[Any]:
+def look_up(table: Any, lookups: Lookups, layout: RowLayout, shard: Any, axis: str) -> list[Any]:
     """Returns the activations of this replica.
 
     Args:
       table: float32 [rows of a shard, dimension].
       lookups: Whose rows are wanted.
       layout: Where the rows are.
+      shard: int32 scalar, the number of this replica.
       axis: Name of the replicas' axis.
 
     Returns:
@@ -97,7 +98,7 @@ def look_up(table: Any, lookups: Lookups, layout: RowLayout, axis: str) -> list[
     """
     jax = import_jax()
     jnp = jax.numpy
-    places, mine = layout.locate(lookups.ids, jax.lax.axis_index(axis).astype(jnp.int32))
+    places, mine = layout.locate(lookups.ids, shard)
     gains = jnp.where(mine, lookups.gains, jnp.float32(0))
     rows = jnp.take(table, jnp.where(mine, places, 0), axis=0, mode="clip")
     # A row that is not meant must not spoil the sum by being infinite.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,21 +45,3 @@ def _divide(whole: np.ndarray, layout: RowLayout, mesh: Any) -> Any:
         return jax.make_array_from_callback(
             (layout.padded_rows, *whole.shape[1:]), states.split(mesh, 0), cut
         )
-
-
-def join_table(value: Any, layout: RowLayout) -> np.ndarray:
-    """Copies a divided table to the host, one part at a time; waits for it.
-
-    Args:
-      value: Device array [layout.padded_rows, ...].
-      layout: How its rows are divided.
-
-    Returns:
-      A new array [layout.rows, ...], which a session can read in place.
-    """
-
-    def list_parts() -> Iterator[tuple[int, np.ndarray]]:
-        for shard in value.addressable_shards:
-            yield (shard.index[0].start or 0) // layout.shard_rows, np.asarray(shard.data)
-
-    return layout.join(list_parts(), np.dtype(value.dtype))

@@ -51,6 +51,7 @@ def update_table(
     optimizer: OptimizationParameters,
     rate: Any,
     limit: float | None,
+    shard: Any,
     axis: str,
 ) -> tuple[Any, tuple[Any, ...]]:
     """Updates this replica's shard of a table.
@@ -64,13 +65,14 @@ def update_table(
       optimizer: How to update.
       rate: float32 scalar, the learning rate.
       limit: Largest absolute value of an element of a gradient, or None.
+      shard: int32 scalar, the number of this replica.
       axis: Name of the replicas' axis.
 
     Returns:
       The new table and slots.
     """
     jnp = import_jax().numpy
-    found = _sort_gradients(lookups, gradients, layout, axis)
+    found = _sort_gradients(lookups, gradients, layout, shard, axis)
 
     def clip(rows: Any) -> Any:
         return rows if limit is None else jnp.clip(rows, jnp.float32(-limit), jnp.float32(limit))
@@ -84,12 +86,12 @@ def update_table(
 
 
 def _sort_gradients(
-    lookups: Lookups, gradients: Any, layout: RowLayout, axis: str
+    lookups: Lookups, gradients: Any, layout: RowLayout, shard: Any, axis: str
 ) -> SortedGradients:
     jax = import_jax()
     jnp = jax.numpy
     everyones = jax.lax.all_gather(gradients, axis, tiled=True)
-    places, mine = layout.locate(lookups.ids, jax.lax.axis_index(axis).astype(jnp.int32))
+    places, mine = layout.locate(lookups.ids, shard)
     places = jnp.ravel(jnp.where(mine & (lookups.gains != 0), places, layout.shard_rows))
     replicas = lookups.ids.shape[0]
     # For each id the row of `everyones` that it counts for.

@@ -10,7 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.config.embedding_plan import EmbeddingPlan
 from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
+from tfx_tpu_estimator.lowering.embedding_host import look_up_on_host
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
 from tfx_tpu_estimator.lowering.tf_internals import read_step_before_update, single_replica
@@ -28,12 +30,14 @@ class HostModel:
       config: The RunConfig.
       for_tpu: Whether it is the model_fn of a TPUEstimator: it must take `params`, to which
         `use_tpu` and `batch_size` are added.
+      embedding: Features to look up in tables before the model_fn sees them, or None.
     """
 
     model_fn: Callable
     params: Any
     config: Any
     for_tpu: bool = False
+    embedding: EmbeddingPlan | None = None
 
     def params_for(self, batch_size: int | None, *, use_tpu: bool = False) -> Any:
         """Returns a copy of `params` as a call of input_fn or model_fn sees them.
@@ -53,6 +57,11 @@ class HostModel:
         self, features: Any, labels: Any, mode: str, params: Any, config: Any = None
     ) -> EstimatorSpec | TPUEstimatorSpec:
         """Calls the model_fn in the default graph; see `call_model_fn`."""
+        plan = self.embedding
+        # Columns look up by themselves.
+        if plan is not None and not plan.from_columns:
+            names = {table.name: table.name for table in plan.tables}
+            features = look_up_on_host(plan, features, names)
         return call_model_fn(
             self.model_fn,
             features,

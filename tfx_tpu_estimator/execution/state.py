@@ -15,6 +15,7 @@ from tfx_tpu_estimator.execution.core_mesh import (
     count_replicas,
     pad_batch,
 )
+from tfx_tpu_estimator.execution.embedding_layout import RowLayout
 from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
@@ -88,9 +89,40 @@ def place_state(program: Program, mesh: Any, values: Mapping[str, Any]) -> dict[
     return placed
 
 
-def read_state(state: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Copies variables to the host, those of replica 0 where replicas differ; waits for them."""
-    return {name: copy_aligned(np.asarray(_first_replica(value))) for name, value in state.items()}
+def read_state(
+    state: Mapping[str, Any], layouts: Mapping[str, RowLayout] | None = None
+) -> dict[str, np.ndarray]:
+    """Copies variables to the host, those of replica 0 where replicas differ; waits for them.
+
+    Args:
+      state: Device arrays by variable name.
+      layouts: Of those whose rows are divided over the replicas, how; they are read whole.
+    """
+    divided = layouts or {}
+    return {
+        name: join_rows(value, divided[name])
+        if name in divided
+        else copy_aligned(np.asarray(_first_replica(value)))
+        for name, value in state.items()
+    }
+
+
+def join_rows(value: Any, layout: RowLayout) -> np.ndarray:
+    """Copies an array whose rows are divided over the replicas to the host; waits for it.
+
+    Args:
+      value: Device array [layout.padded_rows, ...].
+      layout: How its rows are divided.
+
+    Returns:
+      A new array [layout.rows, ...], which a session can read in place.
+    """
+    # One part at a time, so that the host holds the whole only once.
+    parts = (
+        ((shard.index[0].start or 0) // layout.shard_rows, np.asarray(shard.data))
+        for shard in value.addressable_shards
+    )
+    return layout.join(parts, np.dtype(value.dtype))
 
 
 def _first_replica(value: Any) -> Any:

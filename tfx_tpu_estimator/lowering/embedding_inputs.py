@@ -12,12 +12,15 @@ from tfx_tpu_estimator.inputs.sparse_padding import NO_ID, PaddedIds, pad_sparse
 from tfx_tpu_estimator.lowering.tf_internals_embedding import mask_key, read_column
 
 
-def prepare_features(plan: EmbeddingPlan, features: Any) -> dict[str, Any]:
+def prepare_features(
+    plan: EmbeddingPlan, features: Any, batch_size: int | None = None
+) -> dict[str, Any]:
     """Turns the ids of one batch into dense ones, in the input's graph.
 
     Args:
       plan: The tables and features.
       features: {name: tensor} as input_fn returned it.
+      batch_size: Examples of every batch, where sparse tensors do not say it; None if it varies.
 
     Returns:
       New features: ids [batch, ids per row] ([batch, length, ids per step] of a sequence), -1
@@ -36,11 +39,15 @@ def prepare_features(plan: EmbeddingPlan, features: Any) -> dict[str, Any]:
     for feature in plan.features:
         for key in (feature.key, feature.weight_key):
             prepared.pop(key, None)
+    made: dict[str, Any] = {}
     for feature in plan.features:
-        prepared.update(_prepare(plan, feature, features))
+        made.update(_prepare(plan, feature, features))
     for column in plan.tensor_core_columns:
-        prepared.update(_pad_for_core(column, features))
-    return prepared
+        made.update(_pad_for_core(column, features))
+    for tensor in made.values():
+        if tensor.shape[0] is None and batch_size is not None:
+            tensor.set_shape([batch_size, *tensor.shape.as_list()[1:]])
+    return {**prepared, **made}
 
 
 def _prepare(

@@ -110,7 +110,8 @@ def _channel_setter() -> Callable[[Any], None]:
     """Returns what gives each sum over replicas a channel of its own, over all devices."""
     from jax.extend.mlir import ir
 
-    channels: Iterator[int] = iter(range(1, 1 << 31))
+    # Those of collectives that jax puts around the program count from 1.
+    channels: Iterator[int] = iter(range(1 << 20, 1 << 31))
 
     def visit(operation: Any) -> None:
         if operation.name.split(".")[-1] in _COLLECTIVES:

@@ -23,15 +23,18 @@ _patched = False
 
 
 @contextlib.contextmanager
-def columns_on_host() -> Iterator[None]:
+def columns_on_host(on_host: bool) -> Iterator[None]:
     """Makes TPU embedding columns used inside the block ordinary embedding columns.
 
     They take themselves to be on a TPU wherever a number of shards is known, which it is on the
     host as well, for CrossShardOptimizer. Affects the current thread only.
+
+    Args:
+      on_host: False to end that inside the block, for a graph that is built meanwhile.
     """
     _install()
     before = getattr(_local, "on_host", False)
-    _local.on_host = True
+    _local.on_host = on_host
     try:
         yield
     finally:

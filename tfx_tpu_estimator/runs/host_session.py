@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
 from tfx_tpu_estimator.execution.host_graph import session_config
 from tfx_tpu_estimator.execution.state import read_state
 from tfx_tpu_estimator.lowering.program import Program
@@ -43,7 +44,7 @@ class HostMirror:
       program: Whose state the devices hold.
     """
 
-    def __init__(self, traced: TracedModel, program: Program):
+    def __init__(self, traced: TracedModel, program: Program | EmbeddedProgram):
         on_devices = {signature.name for signature in program.state}
         updated = {signature.name for signature in program.updated_state}
         variables = {v.op.name: v for v in traced.variables}
@@ -54,6 +55,7 @@ class HostMirror:
         self._step_name = step.op.name
         self._of_session.pop(self._step_name, None)
         self._updated = updated - {self._step_name}
+        self._layouts = program.layouts if isinstance(program, EmbeddedProgram) else {}
         with traced.host_scope("The mirror of the variables"), tf.name_scope("mirror"):
             self._feeds = {
                 name: tf.compat.v1.placeholder(v.dtype.base_dtype, v.shape)
@@ -73,13 +75,16 @@ class HostMirror:
     def read_all(self, session: tf.compat.v1.Session, state: DeviceState) -> dict[str, np.ndarray]:
         """Returns the value of every variable, from where it is up to date; waits for it."""
         values = session.run(self._of_session)
-        values.update(read_state({name: state.variables[name] for name in self._updated}))
+        values.update(self._read_updated(state))
         values[self._step_name] = np.asarray(state.step, self._step_dtype)
         return values
 
     def refresh(self, session: tf.compat.v1.Session, state: DeviceState) -> None:
         """Copies what the program updates from the devices to the session."""
-        self.assign(session, read_state({n: state.variables[n] for n in self._updated}))
+        self.assign(session, self._read_updated(state))
+
+    def _read_updated(self, state: DeviceState) -> dict[str, np.ndarray]:
+        return read_state({name: state.variables[name] for name in self._updated}, self._layouts)
 
     def assign(self, session: tf.compat.v1.Session, values: Mapping[str, np.ndarray]) -> None:
         """Gives variables of the session new values."""
