@@ -200,8 +200,6 @@ def with_queue(params):
         (ModeKeys.TRAIN, dynamic("features"), ValueError, "features.*must have static"),
         (ModeKeys.TRAIN, dynamic("labels"), ValueError, "labels.*must have static"),
         (ModeKeys.PREDICT, dynamic("features"), ValueError, "features.*must have static"),
-        (ModeKeys.TRAIN, dataset_of({"x": FEATURES, "name": np.full(100, "a")}), ValueError,
-         "features/name.*string"),
         (ModeKeys.TRAIN, with_queue, RuntimeError,
          "Input pipeline contains one or more QueueRunners"),
         (ModeKeys.TRAIN, lambda params: params["context"].device_assignment, RuntimeError,

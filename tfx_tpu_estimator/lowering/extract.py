@@ -50,6 +50,12 @@ class DeviceGraph:
     fed: frozenset[str]
     host: HostPart | None
 
+    def list_padded(self) -> list[bool]:
+        """Returns of each input whether the host fills its rows up to any width."""
+        of_host = self.host.outputs if self.host is not None else ()
+        padded = {output.name for output in of_host if output.fill is not None}
+        return [name in padded for name in self.input_names]
+
 
 def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     """Cuts out what the outputs and the train_op of `traced` need.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfx_tpu_estimator.config.batch_size import BatchSizes, resolve_batch_sizes
 from tfx_tpu_estimator.config.context import TPUContext
+from tfx_tpu_estimator.config.embedding_plan import EmbeddingPlan
 from tfx_tpu_estimator.config.input_pipeline import (
     InputPlan,
     plan_input_calls,
@@ -28,16 +30,25 @@ from tfx_tpu_estimator.config.topology import (
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
 from tfx_tpu_estimator.execution.device import share_cores, validate_processes
 from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
+from tfx_tpu_estimator.execution.embedding_executable import EmbeddingExecutable
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
 from tfx_tpu_estimator.inputs.deployment import DeployedInput, deploy_input, make_params
+from tfx_tpu_estimator.inputs.host_stage import attach_stage
 from tfx_tpu_estimator.inputs.partition_dims import resolve_partition_dims
 from tfx_tpu_estimator.inputs.position import InputPosition
 from tfx_tpu_estimator.inputs.sharding import merge_replicas
 from tfx_tpu_estimator.inputs.structure import InputStructure
+from tfx_tpu_estimator.lowering.embedding import EmbeddingTrace
+from tfx_tpu_estimator.lowering.embedding_inputs import describe_activations, prepare_features
+from tfx_tpu_estimator.lowering.extract import DeviceGraph, extract_device_graph
 from tfx_tpu_estimator.lowering.hlo import lower_model
+from tfx_tpu_estimator.lowering.host_part import HostPart, refuse_host_part
+from tfx_tpu_estimator.lowering.program import Program
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
 from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.embedding import embed_program, list_fills, refuse_embedding
+from tfx_tpu_estimator.runs.width_variants import WidthVariants
 
 _logger = logging.getLogger(__name__)
 
@@ -52,6 +63,7 @@ class TpuModel:
       config: The RunConfig.
       batch_sizes: Global batch size by mode.
       batch_axis: Along which dimension each flat input tensor is split, or None.
+      embedding: What is looked up around the model's program, or None.
     """
 
     model_fn: Callable
@@ -59,6 +71,7 @@ class TpuModel:
     config: RunConfig
     batch_sizes: dict[str, int | None]
     batch_axis: tuple[int, ...] | None
+    embedding: EmbeddingPlan | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,7 +99,12 @@ class BuiltModel:
     """A model_fn traced, lowered and on its devices; compiled when it first runs."""
 
     traced: TracedModel
-    executable: Executable
+    executable: Executable | EmbeddingExecutable | WidthVariants
+    host: HostPart | None = None
+
+    def prepare(self, deployed: DeployedInput) -> DeployedInput:
+        """Adds to an input what the host does with each batch before it goes to the devices."""
+        return deployed if self.host is None else attach_stage(deployed, self.host)
 
     def place(self, arrays: Sequence[np.ndarray]) -> list[Any]:
         """Moves a loop's input to the devices.
@@ -111,7 +129,7 @@ class Engine:
         self.model = model
         self._devices: tuple[Any, ...] | None = None
         self._group: ProcessGroup | None = None
-        self._executables: dict[str, Executable] = {}
+        self._executables: dict[str, Any] = {}
         seed = model.config.tf_random_seed
         # Without a seed every run is another, but its replicas and restarts must agree on one.
         self._seed = random.SystemRandom().randrange(2**31) if seed is None else seed
@@ -161,7 +179,8 @@ class Engine:
         Raises:
           ValueError: TPUConfig asks for what the devices do not have.
           tf.errors.InvalidArgumentError: A replica takes more cores than there are.
-          FeatureNotAvailableError: A replica takes the cores of several processes.
+          FeatureNotAvailableError: A replica takes the cores of several processes; embeddings
+            with several processes or cores per replica.
         """
         topology = resolve_topology(
             self.model.config.tpu_config,
@@ -169,6 +188,7 @@ class Engine:
             cores_per_host=len(self.devices) // self.group.count,
         )
         refuse_replica_across_hosts(topology)
+        refuse_embedding(self.model.embedding, self.group.count, topology.cores_per_replica)
         return topology
 
     def resolve_input(self, mode: str) -> InputSetting:
@@ -208,7 +228,17 @@ class Engine:
             batch_axis=self.model.batch_axis,
             seed=self.seed,
             position=position,
+            **self._embedded_input(setting),
         )
+
+    def _embedded_input(self, setting: InputSetting) -> dict[str, Any]:
+        """What makes ids of an input dense, where there are embeddings."""
+        plan = self.model.embedding
+        if plan is None:
+            return {}
+        size = setting.sizes.input_fn if setting.mode == ModeKeys.TRAIN else None
+        prepare = functools.partial(prepare_features, plan, batch_size=size)
+        return {"prepare": prepare, "fills": list_fills(plan)}
 
     def session_master(self, mode: str) -> str:
         """Returns the address of the host's session; in-process where processes share a run."""
@@ -242,6 +272,11 @@ class Engine:
         topology = self.topology
         count = num_replicas or topology.num_replicas
         partitions = self._resolve_partitions(setting.mode, features, labels)
+        embedding, plan = None, self.model.embedding
+        fed = InputStructure(features=features, labels=labels)
+        if plan is not None:
+            embedding = EmbeddingTrace(plan, setting.mode)
+            features = describe_activations(plan, features)
         traced = trace_model(
             self.model.model_fn,
             features=features,
@@ -255,20 +290,60 @@ class Engine:
             config=self.model.config,
             num_replicas=count,
             seed=self.seed,
+            embedding=embedding,
         )
-        program = lower_model(traced)
-        key = f"{program.digest}/{setting.broadcast}/{partitions}"
+        device_graph = extract_device_graph(traced)
+        if plan is not None:
+            refuse_host_part(device_graph.host)
+            embedded = embed_program(lower_model(traced, device_graph), traced, plan, fed)
+            key = f"{embedded.digest}/{setting.broadcast}"
+            if key not in self._executables:
+                devices = self._choose_devices(count)
+                self._executables[key] = EmbeddingExecutable(embedded, devices)
+            executable = self._executables[key]
+        else:
+            names = fed.list_names()
+            by_name = dict(zip(names, partitions or [None] * len(names), strict=True))
+            executable = self._find_variants(traced, device_graph, setting, by_name)
+        seconds = time.monotonic() - started
+        _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
+        return BuiltModel(traced=traced, executable=executable, host=device_graph.host)
+
+    def _find_variants(
+        self,
+        traced: TracedModel,
+        device_graph: DeviceGraph,
+        setting: InputSetting,
+        partitions: Mapping[str, list[int] | None],
+    ) -> Executable | WidthVariants:
+        """Returns what runs a model, for rows of any width where the host makes such."""
+
+        def make(widths: Mapping[str, int]) -> Executable:
+            program = lower_model(traced, device_graph, widths)
+            return self._find_executable(program, setting, partitions)
+
+        padded = device_graph.list_padded()
+        return WidthVariants(make({}), padded, make) if any(padded) else make({})
+
+    def _find_executable(
+        self,
+        program: Program,
+        setting: InputSetting,
+        partitions: Mapping[str, list[int] | None],
+    ) -> Executable:
+        """Returns a program on its devices; the one that there is, if it was built before."""
+        cores = self.topology.cores_per_replica
+        cut = [partitions.get(signature.name) for signature in program.inputs]
+        key = f"{program.digest}/{setting.broadcast}/{cut}"
         if key not in self._executables:
             self._executables[key] = Executable(
                 program,
-                self._choose_devices(count * topology.cores_per_replica),
+                self._choose_devices(program.num_replicas * cores),
                 broadcast=setting.broadcast,
-                cores_per_replica=topology.cores_per_replica,
-                partitions=partitions,
+                cores_per_replica=cores,
+                partitions=cut,
             )
-        seconds = time.monotonic() - started
-        _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
-        return BuiltModel(traced=traced, executable=self._executables[key])
+        return self._executables[key]
 
     def _resolve_partitions(
         self, mode: str, features: Any, labels: Any

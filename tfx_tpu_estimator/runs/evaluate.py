@@ -37,6 +37,7 @@ def evaluate(engine: Engine, request: EvaluateRequest) -> dict[str, Any]:
     deployed = engine.deploy(setting, request.input_fn)
     # 2. The program, and the metrics on the host.
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
+    deployed = built.prepare(deployed)
     return _EvaluationRun(engine, setting, built, deployed, request).run()
 
 

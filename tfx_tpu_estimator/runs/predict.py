@@ -38,6 +38,7 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
     setting = engine.resolve_input(ModeKeys.PREDICT)
     deployed = engine.deploy(setting, request.input_fn)
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
+    deployed = built.prepare(deployed)
     keys = dict.fromkeys(built.traced.outputs.prediction_keys)
     keys = tuple(select_predictions(keys, request.predict_keys))
     mirror = HostMirror(built.traced, built.executable.program)

@@ -53,9 +53,9 @@ def train(engine: Engine, request: TrainRequest) -> None:
     deployed = _deploy(engine, setting, request)
     # 2. The program.
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
+    deployed = built.prepare(deployed)
     with built.traced.host_scope("training"):
-        if request.warm_start is not None and request.checkpoint is None:
-            apply_warm_start(request.warm_start)
+        apply_warm_start(request.warm_start, request.checkpoint)
     # 3. Steps.
     with TerminationWatch() as watch, _show(engine, request) as progress:
         _TrainingRun(engine, setting, built, deployed, request, progress, watch).run()
