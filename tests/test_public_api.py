@@ -79,6 +79,7 @@ PUBLIC_NAMES = [
     "TensorServingInputReceiver",
     "TrainSpec",
     "UserModuleError",
+    "VocabInfo",
     "WarmStartSettings",
     "__version__",
     "add_metrics",

@@ -89,6 +89,7 @@ _EXPORTS = {
     "TensorServingInputReceiver": "export.receivers",
     "TrainSpec": "training.train_eval_specs",
     "UserModuleError": "errors",
+    "VocabInfo": "checkpoints.warm_start",
     "WarmStartSettings": "checkpoints.warm_start",
     "add_metrics": "training.add_metrics",
     "baseline_model_fn": "canned.model_fns",
@@ -183,7 +184,7 @@ if TYPE_CHECKING:
         PoissonRegressionHead,
         RegressionHead,
     )
-    from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
+    from tfx_tpu_estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
     from tfx_tpu_estimator.config.embedding import EmbeddingConfigSpec, FeatureConfig, TableConfig

@@ -175,7 +175,8 @@ class Estimator:
           input_fn: As for `train`.
           steps: Batches to evaluate; None for the whole input.
           hooks: SessionRunHooks.
-          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`, or without
+            one what `warm_start_from` gives.
           name: Results go to the event files of `eval_<name>` rather than `eval`.
 
         Returns:
@@ -188,7 +189,7 @@ class Estimator:
         runner = self._runners[ModeKeys.EVAL]
         run_arguments.validate_eval_steps(steps, runner.on_devices)
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = self._find_checkpoint(checkpoint_path)
+        checkpoint = self._find_start(checkpoint_path)
         with Progress("evaluate", steps, unit="batches") as progress:
             results = runner.evaluate(
                 EvaluateRequest(
@@ -196,6 +197,7 @@ class Estimator:
                     hooks=hooks,
                     steps=steps,
                     checkpoint=checkpoint,
+                    warm_start=self._warm_start,
                     on_step=progress.update,
                 )
             )
@@ -223,7 +225,7 @@ class Estimator:
             dropped. The input must end.
           predict_keys: Keys of `predictions` to keep; None for all.
           hooks: SessionRunHooks.
-          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          checkpoint_path: As for `evaluate`.
           yield_single_examples: Whether to yield examples or whole batches.
 
         Yields:
@@ -235,10 +237,14 @@ class Estimator:
             differ in length while examples are wanted.
         """
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = self._find_checkpoint(checkpoint_path)
+        checkpoint = self._find_start(checkpoint_path)
         batches = self._runners[ModeKeys.PREDICT].predict(
             PredictRequest(
-                input_fn=input_fn, hooks=hooks, checkpoint=checkpoint, predict_keys=predict_keys
+                input_fn=input_fn,
+                hooks=hooks,
+                checkpoint=checkpoint,
+                warm_start=self._warm_start,
+                predict_keys=predict_keys,
             )
         )
         if not yield_single_examples:
@@ -264,7 +270,7 @@ class Estimator:
             `TensorServingInputReceiver`.
           assets_extra: {path relative to assets.extra: source file} to copy along.
           as_text: Write the graph as text.
-          checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`.
+          checkpoint_path: As for `evaluate`.
           experimental_mode: Only `ModeKeys.PREDICT` in this release.
 
         Returns:
@@ -278,7 +284,7 @@ class Estimator:
         self._export_targets.validate()
         validate_export_arguments(serving_input_receiver_fn, assets_extra)
         unsupported.refuse_unsupported_export_mode(experimental_mode)
-        checkpoint = self._find_checkpoint(checkpoint_path)
+        checkpoint = self._find_exported(checkpoint_path)
         path = write_saved_model(
             self._host_model(),
             serving_input_receiver_fn,
@@ -358,6 +364,17 @@ class Estimator:
 
     def _find_checkpoint(self, given: str | None) -> str:
         return layout.resolve_checkpoint(self.model_dir, given, lambda _: self.latest_checkpoint())
+
+    def _find_exported(self, given: str | None) -> str:
+        """Returns the checkpoint to export: of what was never trained, that of the warm start."""
+        start = self._find_start(given)
+        return self._warm_start.ckpt_to_initialize_from if start is None else start
+
+    def _find_start(self, given: str | None) -> str | None:
+        """Returns the checkpoint to run, or None where untrained variables are warm-started."""
+        if self._warm_start is not None and not given and self.latest_checkpoint() is None:
+            return None
+        return self._find_checkpoint(given)
 
     def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)

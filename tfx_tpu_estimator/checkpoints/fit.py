@@ -74,18 +74,22 @@ class FitHook(tf.compat.v1.train.SessionRunHook):
     would not be among those restored.
 
     Args:
-      checkpoint: Prefix of the checkpoint that will be restored.
+      checkpoint: Prefix of the checkpoint that will be restored; None if there is nothing to check.
       scaffold: The Scaffold of the session, or None where the session makes its own.
       what: The model in words, for the message.
     """
 
-    def __init__(self, checkpoint: str, scaffold: tf.compat.v1.train.Scaffold | None, what: str):
+    def __init__(
+        self, checkpoint: str | None, scaffold: tf.compat.v1.train.Scaffold | None, what: str
+    ):
         self._checkpoint = checkpoint
         self._scaffold = scaffold
         self._what = what
 
     def begin(self) -> None:
         """Builds the saver that the session will use and compares."""
+        if self._checkpoint is None:
+            return
         saver = find_saver(self._scaffold)
         if saver is None:
             saver = tf.compat.v1.train.Saver(sharded=True, allow_empty=True)
@@ -96,13 +100,13 @@ class FitHook(tf.compat.v1.train.SessionRunHook):
 
 
 def create_fit_hook(
-    spec: Any, checkpoint: str, scaffold: tf.compat.v1.train.Scaffold | None = None
+    spec: Any, checkpoint: str | None, scaffold: tf.compat.v1.train.Scaffold | None = None
 ) -> FitHook:
     """Returns the hook for the model of an EstimatorSpec; it must be the last hook.
 
     Args:
       spec: What the model_fn returned, in its host form.
-      checkpoint: Prefix of the checkpoint that will be restored.
+      checkpoint: Prefix of the checkpoint that will be restored, or None.
       scaffold: The session's, where it is not the one of `spec`.
     """
     return FitHook(checkpoint, scaffold or spec.scaffold, f"the model_fn in mode {spec.mode!r}")

@@ -13,6 +13,9 @@ from tfx_tpu_estimator.checkpoints.integrity import find_latest_whole, validate_
 
 _logger = logging.getLogger(__name__)
 
+# How the rows (or columns) of a variable follow a vocabulary, and which one they followed before.
+VocabInfo = tf.compat.v1.train.VocabInfo
+
 _Base = collections.namedtuple(
     "WarmStartSettings",
     [
@@ -30,11 +33,11 @@ class WarmStartSettings(_Base):
     Args:
       ckpt_to_initialize_from: A checkpoint prefix, a directory with checkpoints, or a SavedModel
         directory.
-      vars_to_warm_start: A regular expression or a list of them (trainable variables whose names
-        match), a list of variables, or None for those of `var_name_to_vocab_info` alone. Default:
-        all trainable variables.
-      var_name_to_vocab_info: {variable name: `tf.train.VocabInfo`} of variables whose rows follow
-        a vocabulary that has changed.
+      vars_to_warm_start: A regular expression (trainable variables whose names match), a list of
+        them (any variables that match, slots of optimizers among them), a list of variables, or
+        None for those of `var_name_to_vocab_info` alone. Default: all trainable variables.
+      var_name_to_vocab_info: {variable name: `VocabInfo`} of matrices whose rows (axis 0) or
+        columns (axis 1) follow a vocabulary that has changed.
       var_name_to_prev_var_name: {variable name: its name in the checkpoint}, where they differ.
 
     Raises:
@@ -100,7 +103,30 @@ def resolve_warm_start(warm_start_from: Any) -> WarmStartSettings | None:
     )
 
 
-def apply_warm_start(settings: WarmStartSettings) -> None:
-    """Makes the variables of the default graph start from the checkpoint of `settings`."""
+def apply_warm_start(settings: WarmStartSettings | None, checkpoint: str | None = None) -> None:
+    """Makes the variables of the default graph start from the checkpoint of `settings`.
+
+    Args:
+      settings: Of `resolve_warm_start`; None changes nothing.
+      checkpoint: What will be restored instead; then nothing is changed either.
+
+    Raises:
+      ValueError: A variable is not in the checkpoint, or has another shape there; a vocabulary is
+        given for what is no matrix.
+    """
+    if settings is None or checkpoint is not None:
+        return
+    _validate_vocabulary_variables(settings)
     _logger.info("Warm-starting with %s", settings)
     tf.compat.v1.train.warm_start(*settings)
+
+
+def _validate_vocabulary_variables(settings: WarmStartSettings) -> None:
+    shapes = {v.op.name: v.shape for v in tf.compat.v1.global_variables()}
+    for name in settings.var_name_to_vocab_info:
+        if name in shapes and shapes[name].rank != 2:
+            raise ValueError(
+                f"`var_name_to_vocab_info` names {name!r} of shape {shapes[name]}, and only the "
+                "rows and columns of a matrix can follow a vocabulary. Leave it out there, and out "
+                "of `vars_to_warm_start` if its size has changed."
+            )

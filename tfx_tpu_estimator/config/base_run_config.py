@@ -102,7 +102,7 @@ class BaseRunConfig:
             log_step_count_steps: steps between log lines of the speed. Default 100.
             train_distribute: a distribution strategy for training.
             device_fn: function of one argument `op` that returns its device.
-            protocol: 'grpc' (default) or 'grpc+verbs', for a server that a program starts by itself;
+            protocol: 'grpc' (default) or 'grpc+verbs', for a server that a program itself starts;
                 none is started here.
             eval_distribute: a distribution strategy for evaluation.
             experimental_distribute: strategies for training and evaluation together.

@@ -43,7 +43,7 @@ def run_evaluation(
     *,
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     config: Any,
-    checkpoint: str,
+    checkpoint: str | None,
     last_hooks: Sequence[tf.compat.v1.train.SessionRunHook] = (),
     steps: int | None,
     on_step: Callable[[int], None],
@@ -54,7 +54,7 @@ def run_evaluation(
       built: The graph, which must be the default one.
       hooks: The caller's hooks; those of the spec are added.
       config: The RunConfig.
-      checkpoint: Prefix of the checkpoint to restore.
+      checkpoint: Prefix of the checkpoint to restore; None to initialise.
       last_hooks: Hooks whose `begin` is called after that of all others, just before the restore.
       steps: How many batches; None for all.
       on_step: Called with the number of batches done.

@@ -63,7 +63,7 @@ def run_prediction(
     *,
     hooks: Sequence[tf.compat.v1.train.SessionRunHook],
     config: Any,
-    checkpoint: str,
+    checkpoint: str | None,
     last_hooks: Sequence[tf.compat.v1.train.SessionRunHook] = (),
 ) -> Iterator[Any]:
     """Yields the predictions of each batch until the input ends.
@@ -76,7 +76,7 @@ def run_prediction(
       predictions: The tensors to fetch, a tensor or a dict.
       hooks: The caller's hooks; those of the spec are added.
       config: The RunConfig.
-      checkpoint: Prefix of the checkpoint to restore.
+      checkpoint: Prefix of the checkpoint to restore; None to initialise.
       last_hooks: Hooks whose `begin` is called after that of all others, just before the restore.
     """
     with built.graph.as_default():

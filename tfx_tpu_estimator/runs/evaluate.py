@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
 from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
@@ -38,6 +39,8 @@ def evaluate(engine: Engine, request: EvaluateRequest) -> dict[str, Any]:
     # 2. The program, and the metrics on the host.
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
     deployed = built.prepare(deployed)
+    with built.traced.host_scope("evaluation"):
+        apply_warm_start(request.warm_start, request.checkpoint)
     return _EvaluationRun(engine, setting, built, deployed, request).run()
 
 

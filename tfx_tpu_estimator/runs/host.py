@@ -50,8 +50,7 @@ class HostRunner:
         """Trains, and saves checkpoints; see `Estimator.train`."""
         batch_size = self._batch_sizes.get(ModeKeys.TRAIN)
         with build_host_graph(self._model, request.input_fn, ModeKeys.TRAIN, batch_size) as built:
-            if request.warm_start is not None and request.checkpoint is None:
-                apply_warm_start(request.warm_start)
+            apply_warm_start(request.warm_start, request.checkpoint)
             with Progress("train", request.target) as progress:
                 run_host_training(built, self._model.config, batch_size, request, progress)
 
@@ -59,6 +58,7 @@ class HostRunner:
         """Returns metrics by name; see `Estimator.evaluate`."""
         batch_size = self._batch_sizes.get(ModeKeys.EVAL)
         with build_host_graph(self._model, request.input_fn, ModeKeys.EVAL, batch_size) as built:
+            apply_warm_start(request.warm_start, request.checkpoint)
             return run_evaluation(
                 built,
                 hooks=request.hooks,
@@ -73,6 +73,7 @@ class HostRunner:
         """Yields the predictions of each batch; see `Estimator.predict`."""
         batch_size = self._batch_sizes.get(ModeKeys.PREDICT)
         with build_host_graph(self._model, request.input_fn, ModeKeys.PREDICT, batch_size) as built:
+            apply_warm_start(request.warm_start, request.checkpoint)
             predictions = select_predictions(built.spec.predictions, request.predict_keys)
         yield from run_prediction(
             built,

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
 from tfx_tpu_estimator.execution.host_predict import select_predictions
 from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
@@ -39,6 +40,8 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
     deployed = engine.deploy(setting, request.input_fn)
     built = engine.build(setting, deployed.structure.features, deployed.structure.labels)
     deployed = built.prepare(deployed)
+    with built.traced.host_scope("prediction"):
+        apply_warm_start(request.warm_start, request.checkpoint)
     keys = dict.fromkeys(built.traced.outputs.prediction_keys)
     keys = tuple(select_predictions(keys, request.predict_keys))
     mirror = HostMirror(built.traced, built.executable.program)

@@ -42,14 +42,16 @@ class EvaluateRequest:
       input_fn: The user's function.
       hooks: The user's hooks.
       steps: Batches to evaluate; None for all, which only the host can.
-      checkpoint: Prefix of the checkpoint.
+      checkpoint: Prefix of the checkpoint; None to evaluate what a warm start gives.
+      warm_start: Initial values from elsewhere, used without a checkpoint.
       on_step: Called with the number of batches done.
     """
 
     input_fn: Callable
     hooks: Sequence[tf.compat.v1.train.SessionRunHook]
     steps: int | None
-    checkpoint: str
+    checkpoint: str | None
+    warm_start: WarmStartSettings | None
     on_step: Callable[[int], None]
 
 
@@ -60,13 +62,15 @@ class PredictRequest:
     Attributes:
       input_fn: The user's function.
       hooks: The user's hooks.
-      checkpoint: Prefix of the checkpoint.
+      checkpoint: Prefix of the checkpoint; None to predict with what a warm start gives.
+      warm_start: Initial values from elsewhere, used without a checkpoint.
       predict_keys: Keys of predictions to keep; None for all.
     """
 
     input_fn: Callable
     hooks: Sequence[tf.compat.v1.train.SessionRunHook]
-    checkpoint: str
+    checkpoint: str | None
+    warm_start: WarmStartSettings | None
     predict_keys: Sequence[str] | None
 
 

@@ -52,7 +52,7 @@ class TpuRunner:
         """Returns metrics by name; see `Estimator.evaluate`."""
         group = self._engine.group
         with group.running("evaluate"):
-            start = read_global_step(request.checkpoint)
+            start = _read_start(request.checkpoint)
             _validate_same_start(self._engine, start, request.steps)
             results = evaluate(self._engine, request)
             # Nobody is taken for gone while the chief has still something to do.
@@ -75,8 +75,12 @@ class TpuRunner:
                 yield batch
 
     def _predict(self, request: PredictRequest) -> Generator[dict[str, np.ndarray], None, None]:
-        _validate_same_start(self._engine, read_global_step(request.checkpoint), None)
+        _validate_same_start(self._engine, _read_start(request.checkpoint), None)
         yield from predict(self._engine, request)
+
+
+def _read_start(checkpoint: str | None) -> int:
+    return 0 if checkpoint is None else read_global_step(checkpoint)
 
 
 def _validate_same_start(engine: Engine, start: int, end: int | None) -> None:
