@@ -13,7 +13,7 @@ _logger = logging.getLogger(__name__)
 class MetricHistory:
     """The values of a metric, read from event files whenever it is asked.
 
-    Evaluations without the metric do not count, nor those in which it is NaN.
+    Evaluations without the metric do not count. NaN is worse than any number.
 
     Args:
       eval_dir: Where the event files are.
@@ -83,12 +83,10 @@ class MetricHistory:
                 self._eval_dir,
                 known,
             )
-        return {
-            step: value
-            for step, value in found.items()
-            if step >= self._min_steps and not math.isnan(value)
-        }
+        return {step: value for step, value in found.items() if step >= self._min_steps}
 
 
 def _is_better(value: float, than: float, *, higher: bool) -> bool:
+    if math.isnan(than):
+        return not math.isnan(value)
     return value > than if higher else value < than

@@ -1,0 +1,58 @@
+"""One process of a cluster of a chief and an evaluator: does what TF_CONFIG says.
+
+evaluator_script.py <model_dir> <max_steps, or "stop early">
+"""
+
+import json
+import os
+import sys
+import time
+
+import tensorflow as tf
+from helpers import models
+
+import tfx_tpu_estimator as tpu_estimator
+
+tf1 = tf.compat.v1
+EARLY = "stop early"
+
+
+class SlowDown(tf1.train.SessionRunHook):
+    """Gives the evaluator time, as a larger model would."""
+
+    def after_run(self, run_context, run_values):
+        time.sleep(0.05)
+
+
+def main(model_dir, how):
+    config = tpu_estimator.RunConfig(
+        model_dir=model_dir, tf_random_seed=1, save_checkpoints_steps=10, keep_checkpoint_max=3
+    )
+    estimator = models.make_estimator(model_dir, config=config)
+    hooks = [SlowDown()]
+    if how == EARLY:
+        # The metrics are those that the other process writes.
+        hooks.append(
+            tpu_estimator.stop_if_higher_hook(
+                estimator, "accuracy", 0.9, run_every_secs=None, run_every_steps=1
+            )
+        )
+    max_steps = 10**6 if how == EARLY else int(how)
+    metrics, exports = tpu_estimator.train_and_evaluate(
+        estimator,
+        tpu_estimator.TrainSpec(models.train_input_fn, max_steps=max_steps, hooks=hooks),
+        tpu_estimator.EvalSpec(
+            models.eval_input_fn,
+            steps=None,
+            exporters=tpu_estimator.FinalExporter("final", models.receiver_fn),
+            start_delay_secs=0.1,
+            throttle_secs=0,
+        ),
+    )
+    step = None if metrics is None else int(metrics["global_step"])
+    names = [os.path.basename(path).decode() for path in exports]
+    print("RESULT " + json.dumps([step, names]), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
