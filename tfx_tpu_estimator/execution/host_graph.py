@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfx_tpu_estimator.config.embedding_plan import EmbeddingPlan
 from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
 from tfx_tpu_estimator.lowering.embedding_host import look_up_on_host
+from tfx_tpu_estimator.lowering.embedding_inputs import prepare_features
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
 from tfx_tpu_estimator.lowering.tf_internals import read_step_before_update, single_replica
@@ -61,7 +62,7 @@ class HostModel:
         # Columns look up by themselves.
         if plan is not None and not plan.from_columns:
             names = {table.name: table.name for table in plan.tables}
-            features = look_up_on_host(plan, features, names)
+            features = look_up_on_host(plan, prepare_features(plan, features), names)
         return call_model_fn(
             self.model_fn,
             features,

@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.execution.host_graph import HostModel, new_graph
+from tfx_tpu_estimator.export.embedded_features import look_up_outside
 from tfx_tpu_estimator.export.signatures import build_signatures, list_export_outputs
 from tfx_tpu_estimator.lowering.model_fn import resource_variables
 from tfx_tpu_estimator.lowering.tf_internals import run_on_tpu_when_served, single_replica
@@ -70,7 +71,11 @@ def build_tpu_graph(
     with new_graph(model.config) as graph:
         tf.compat.v1.train.create_global_step(graph)
         receiver = receiver_fn()
-        if wrap:
+        if wrap and model.embedding is not None:
+            features = look_up_outside(model, model.embedding, receiver.features)
+            model = dataclasses.replace(model, embedding=None)
+            outputs, scaffold = _outputs_on_tpu(model, features)
+        elif wrap:
             outputs, scaffold = _outputs_on_tpu(model, receiver.features)
         else:
             spec = _call(model, receiver.features, use_tpu=True)

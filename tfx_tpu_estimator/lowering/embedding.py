@@ -153,10 +153,12 @@ class EmbeddingTrace:
           RuntimeError: The model_fn does not use a column, so that its table has no name.
         """
         _hide_anchor(graph)
-        return tuple(self._make_table(table, graph) for table in self._plan.tables)
+        names = {table.name: table.name for table in self._plan.tables}
+        if self._plan.from_columns:
+            names = name_column_tables(self._plan, graph)
+        return tuple(self._make_table(t, names[t.name], graph) for t in self._plan.tables)
 
-    def _make_table(self, table: EmbeddingTable, graph: tf.Graph) -> TracedTable:
-        name = self._name_variable(table, graph)
+    def _make_table(self, table: EmbeddingTable, name: str, graph: tf.Graph) -> TracedTable:
         shape = [table.rows, table.dimension]
         initializer = table.initializer or make_default_initializer(table.dimension)
         slots = table.optimizer.slots if self._training else ()
@@ -184,10 +186,16 @@ class EmbeddingTrace:
             gradients={key: _GRADIENTS + key for key in keys} if self._training else {},
         )
 
-    def _name_variable(self, table: EmbeddingTable, graph: tf.Graph) -> str:
-        if not self._plan.from_columns:
-            return table.name
-        scopes = find_column_scopes(graph)
+
+def name_column_tables(plan: EmbeddingPlan, graph: tf.Graph) -> dict[str, str]:
+    """Returns the name of the variable of each table, as the columns of a model in a graph have it.
+
+    Raises:
+      RuntimeError: The model_fn does not use a column, so that its table has no name.
+    """
+    names = {}
+    scopes = find_column_scopes(graph)
+    for table in plan.tables:
         if table.name not in scopes:
             raise RuntimeError(
                 f"The model_fn does not use the embedding column of table `{table.name}`: make "
@@ -195,7 +203,8 @@ class EmbeddingTrace:
                 "model_fn, for instance with tf.compat.v1.feature_column.input_layer."
             )
         scope, name = scopes[table.name]
-        return f"{scope}/{name}" if scope else name
+        names[table.name] = f"{scope}/{name}" if scope else name
+    return names
 
 
 def make_default_initializer(dimension: int) -> Any:

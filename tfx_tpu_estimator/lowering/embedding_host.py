@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from tfx_tpu_estimator.config.embedding_plan import EmbeddingFeature, EmbeddingPlan, EmbeddingTable
 from tfx_tpu_estimator.lowering.embedding import make_default_initializer
-from tfx_tpu_estimator.lowering.embedding_inputs import prepare_features
 
 
-def look_up_on_host(plan: EmbeddingPlan, features: Any, names: dict[str, str]) -> dict[str, Any]:
+def look_up_on_host(
+    plan: EmbeddingPlan, prepared: Mapping[str, Any], names: Mapping[str, str]
+) -> dict[str, Any]:
     """Replaces ids by the rows of tables, which are trainable variables of the default graph.
 
     Args:
       plan: The tables and features.
-      features: {name: tensor} with ids, as input_fn or a receiver returned them.
+      prepared: {name: tensor} as `prepare_features` returned them.
       names: The name of each table's variable.
 
     Returns:
       New features, those that the model_fn sees on devices: float32 [batch, dimension] (of a
       sequence [batch, length, dimension], and its lengths) in place of ids, and no weights.
     """
-    prepared = prepare_features(plan, features)
     tables = {table.name: _make_variable(table, names[table.name]) for table in plan.tables}
     looked_up = {
         feature.key: _look_up(
