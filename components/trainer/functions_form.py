@@ -34,6 +34,7 @@ from .inputs import TrainerInputs
 _logger = logging.getLogger(__name__)
 
 _EXPORT_BASE = ".export"
+_PASS_ENDED = "pass_ended"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,7 @@ def _explain(program: Program, files: SplitFiles, name: str):
 def _train(
     estimator: TPUEstimator, program: Program, input_fn: Callable, inputs: TrainerInputs
 ) -> None:
-    start = _read_start(estimator)
+    _log_start(estimator)
     max_steps = inputs.data.train_steps
     if max_steps is None and program.module.get("train_input_fn") is None:
         # The schema's input repeats for ever: one pass has to be counted.
@@ -120,28 +121,22 @@ def _train(
             "`train_args.num_steps` must be given with `use_tpu=True` and a `train_input_fn` of "
             "the module's own: devices have to be told when to stop."
         )
-    if max_steps is None and start:
-        input_fn = _skip_batches(input_fn, start)
+    # A pass that was interrupted goes on where it was. That one has ended no number of steps tells.
+    ended = os.path.join(estimator.model_dir, _PASS_ENDED)
+    if max_steps is None and fileio.exists(ended):
+        _logger.info("The pass over the examples has ended before.")
+        return
     estimator.train(input_fn, max_steps=max_steps)
+    if max_steps is None:
+        with fileio.open(ended, "w") as file:
+            file.write("")
 
 
-def _read_start(estimator: TPUEstimator) -> int:
+def _log_start(estimator: TPUEstimator) -> None:
     checkpoint = estimator.latest_checkpoint()
-    if checkpoint is None:
-        return 0
-    step = layout.read_global_step(checkpoint)
-    _logger.info("Resuming training from step %d (%s).", step, checkpoint)
-    return step
-
-
-def _skip_batches(input_fn: Callable, count: int) -> Callable:
-    """Makes a resumed pass end where the interrupted one would have ended."""
-
-    def skipping_input_fn(params):
-        result = input_fn(params=params)
-        return result.skip(count) if isinstance(result, tf.data.Dataset) else result
-
-    return skipping_input_fn
+    if checkpoint is not None:
+        step = layout.read_global_step(checkpoint)
+        _logger.info("Resuming training from step %d (%s).", step, checkpoint)
 
 
 def _export(

@@ -2,13 +2,14 @@
 
 Run as a script, it sends itself a signal when it has trained so many steps:
 
-    resumable.py <model_dir> <signal number> <step> <steps between checkpoints>
+    resumable.py <model_dir> <signal number> <step> <steps between checkpoints> <use_tpu, 0 or 1>
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -46,7 +47,9 @@ def model_fn(features, labels, mode, params):
     return spec if on_step is None else spec._replace(host_call=call_every_step(on_step))
 
 
-def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, seed=7):
+def make_estimator(
+    model_dir, *, on_step=None, save_every=8, replicas=2, loop=LOOP, seed=7, use_tpu=True
+):
     """The estimator of this training; its trainings in one process share nothing."""
     config = tpu_estimator.RunConfig(
         model_dir=str(model_dir),
@@ -57,7 +60,7 @@ def make_estimator(model_dir, *, on_step=None, save_every=8, replicas=2, loop=LO
     )
     params = {} if on_step is None else {"on_step": on_step}
     return tpu_estimator.TPUEstimator(
-        model_fn, config=config, params=params, use_tpu=True, train_batch_size=8
+        model_fn, config=config, params=params, use_tpu=use_tpu, train_batch_size=8
     )
 
 
@@ -79,11 +82,20 @@ def assert_identical(found, expected):
         np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
-def train_in_process(model_dir, signal_number, step, save_every):
+def copy_checkpoint(step, source, target):
+    """Makes `target` a model directory as a kill soon after a checkpoint leaves it."""
+    target.mkdir()
+    for path in source.glob(f"model.ckpt-{step}.*"):
+        shutil.copy(path, target)
+    (target / "checkpoint").write_text(f'model_checkpoint_path: "model.ckpt-{step}"')
+
+
+def train_in_process(model_dir, signal_number, step, save_every, *, use_tpu=True):
     """Trains in another process, which gets the signal when step `step` has run."""
     tests = pathlib.Path(__file__).parents[1]
     paths = [str(tests), str(tests.parent)]
-    command = [sys.executable, __file__, str(model_dir), int(signal_number), step, save_every]
+    options = [int(signal_number), step, save_every, int(use_tpu)]
+    command = [sys.executable, __file__, str(model_dir), *options]
     return subprocess.run(
         [str(part) for part in command],
         capture_output=True,
@@ -93,12 +105,12 @@ def train_in_process(model_dir, signal_number, step, save_every):
     )
 
 
-def _main(model_dir, signal_number, at_step, save_every):
+def _main(model_dir, signal_number, at_step, save_every, use_tpu):
     def send(step):
         if step == int(at_step):
             os.kill(os.getpid(), int(signal_number))
 
-    train(model_dir, on_step=send, save_every=int(save_every))
+    train(model_dir, on_step=send, save_every=int(save_every), use_tpu=bool(int(use_tpu)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from tfx_tpu_estimator.inputs.position import (
     remove_orphans,
     resume_position,
     save_position,
+    start_host_position,
+    start_position,
 )
 
 
@@ -98,13 +100,32 @@ def test_position_counts_the_batches_of_each_call():
         (("PER_HOST_V1", 32, (3,)), 8, (12,), False),
         (("PER_HOST_V2", 8, (13,)), 16, (6,), True),
         (("PER_SHARD_V1", 4, (6, 6)), 8, (6,), True),
+        (("HOST", 32, (3,)), 8, (12,), False),
+        (("HOST", None, (3,)), 8, (3,), True),
     ],
 )
 def test_position_in_a_changed_run(saved, batch_size, expected, warns, caplog):
     position = saved and InputPosition(pipeline=saved[0], batch_size=saved[1], batches=saved[2])
     with caplog.at_level(logging.WARNING):
-        resumed = resume_position(position, make_plan(), batch_size)
+        resumed = resume_position(position, start_position(make_plan(), batch_size))
     assert (resumed.pipeline, resumed.batch_size) == ("PER_HOST_V2", batch_size)
+    assert resumed.batches == expected
+    assert bool(caplog.records) is warns
+
+
+@pytest.mark.parametrize(
+    ("saved", "batch_size", "expected", "warns"),
+    [
+        (("PER_HOST_V2", 8, (12,)), 32, (3,), False),
+        (("PER_HOST_V1", 32, (3,)), None, (3,), True),
+        (("HOST", None, (3,)), None, (3,), False),
+        (("HOST", 16, (3,)), 32, (1,), True),
+    ],
+)
+def test_position_in_a_run_on_the_host(saved, batch_size, expected, warns, caplog):
+    position = InputPosition(pipeline=saved[0], batch_size=saved[1], batches=saved[2])
+    with caplog.at_level(logging.WARNING):
+        resumed = resume_position(position, start_host_position(batch_size))
     assert resumed.batches == expected
     assert bool(caplog.records) is warns
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import signal
 import threading
 
@@ -36,10 +35,7 @@ def test_the_length_of_loops_changes_no_bit(whole_run, tmp_path):
 def test_a_run_without_a_seed_goes_on_with_the_one_that_it_drew(tmp_path):
     whole, resumed, other = tmp_path / "whole", tmp_path / "resumed", tmp_path / "other"
     train(whole, seed=None)
-    resumed.mkdir()
-    for path in whole.glob("model.ckpt-16.*"):
-        shutil.copy(path, resumed)
-    (resumed / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-16"')
+    resumable.copy_checkpoint(16, whole, resumed)
     train(resumed, seed=None)
     assert_identical(read_variables(resumed), read_variables(whole))
     # Another run draws another one.

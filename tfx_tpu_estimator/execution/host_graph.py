@@ -15,6 +15,7 @@ from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
 from tfx_tpu_estimator.lowering.embedding_host import look_up_on_host
 from tfx_tpu_estimator.lowering.embedding_inputs import prepare_features
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
+from tfx_tpu_estimator.lowering.host_random import BatchCounter
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn, to_estimator_spec
 from tfx_tpu_estimator.lowering.tf_internals import read_step_before_update, single_replica
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
@@ -75,6 +76,19 @@ class HostModel:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingStart:
+    """Where a training begins, or goes on.
+
+    Attributes:
+      seed: The run's seed.
+      batches: Batches of the input that were taken before.
+    """
+
+    seed: int
+    batches: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class HostGraph:
     """A model built in a graph, ready to run.
 
@@ -83,12 +97,22 @@ class HostGraph:
       spec: What the model_fn returned, in its host form.
       global_step: The global step variable.
       hooks: Hooks that start the input.
+      counter: Counts the batches of a training; else None.
+      to_skip: Tensors to be read once for each batch that was taken before, where the input is no
+        Dataset, which skips by itself.
     """
 
     graph: tf.Graph
     spec: EstimatorSpec
     global_step: tf.Variable
     hooks: tuple[tf.compat.v1.train.SessionRunHook, ...]
+    counter: BatchCounter | None = None
+    to_skip: tuple[tf.Tensor, ...] = ()
+
+    @property
+    def batches_before(self) -> int:
+        """Batches that were taken before this training."""
+        return 0 if self.counter is None else self.counter.start
 
     @property
     def scaffold(self) -> tf.compat.v1.train.Scaffold:
@@ -97,10 +121,16 @@ class HostGraph:
 
 
 @contextlib.contextmanager
-def new_graph(config: Any) -> Iterator[tf.Graph]:
-    """Makes a new default graph with the run's seed and devices, in which models are built."""
+def new_graph(config: Any, seed: int | None = None) -> Iterator[tf.Graph]:
+    """Makes a new default graph with the run's seed and devices, in which models are built.
+
+    Args:
+      config: The RunConfig.
+      seed: Default: the one of `config`.
+    """
     with contextlib.ExitStack() as stack:
-        graph = stack.enter_context(seeded_graph(config.tf_random_seed))
+        seed = config.tf_random_seed if seed is None else seed
+        graph = stack.enter_context(seeded_graph(seed))
         if config.device_fn is not None:
             stack.enter_context(graph.device(config.device_fn))
         yield graph
@@ -108,7 +138,11 @@ def new_graph(config: Any) -> Iterator[tf.Graph]:
 
 @contextlib.contextmanager
 def build_host_graph(
-    model: HostModel, input_fn: Callable, mode: str, batch_size: int | None
+    model: HostModel,
+    input_fn: Callable,
+    mode: str,
+    batch_size: int | None,
+    start: TrainingStart | None = None,
 ) -> Iterator[HostGraph]:
     """Builds input and model in a graph that stays the default one inside the block.
 
@@ -117,34 +151,73 @@ def build_host_graph(
       input_fn: The user's function; gets the global batch size as params['batch_size'].
       mode: A value of `ModeKeys`.
       batch_size: The global batch size, or None where the user gave none.
+      start: Where a training begins.
 
     Yields:
       The graph. It is not finalised: summaries, savers and hooks may still add to it.
     """
-    with new_graph(model.config) as graph, single_replica():
+    with new_graph(model.config, start and start.seed) as graph, single_replica():
         global_step = tf.compat.v1.train.create_global_step(graph)
-        batch = _build_input(model, input_fn, mode, batch_size)
-        spec = model.call(batch.features, batch.labels, mode, model.params_for(batch_size))
+        batch, to_skip = _build_input(model, input_fn, mode, batch_size, start)
+        with _counted(start) as counter:
+            spec = model.call(batch.features, batch.labels, mode, model.params_for(batch_size))
         if spec.mode != mode:
             raise ValueError(
                 f"model_fn was called with mode {mode!r} and returned a spec of mode {spec.mode!r}."
             )
+        spec = to_estimator_spec(spec)
         if mode == ModeKeys.TRAIN:
             read_step_before_update(graph)
+        if counter is not None:
+            spec = spec._replace(train_op=counter.count_after(spec.train_op))
         yield HostGraph(
             graph=graph,
-            spec=to_estimator_spec(spec),
+            spec=spec,
             global_step=global_step,
             hooks=batch.hooks,
+            counter=counter,
+            to_skip=to_skip,
         )
 
 
-def _build_input(model: HostModel, input_fn: Callable, mode: str, batch_size: int | None) -> Batch:
+def _build_input(
+    model: HostModel,
+    input_fn: Callable,
+    mode: str,
+    batch_size: int | None,
+    start: TrainingStart | None,
+) -> tuple[Batch, tuple[tf.Tensor, ...]]:
+    """Returns the input, and what must be read to skip what was taken of it before."""
+    graph = tf.compat.v1.get_default_graph()
+    count = len(graph.get_operations())
+    taken = 0 if start is None else start.batches
     with tf.name_scope("input"), tf.device("/cpu:0"):
         result = call_input_fn(
             input_fn, mode=mode, params=model.params_for(batch_size), config=model.config
         )
-        return build_batch(result, mode)
+        is_dataset = isinstance(result, tf.data.Dataset)
+        if is_dataset and taken:
+            # Added after all that input_fn built, so that no op's default seed changes.
+            result = result.skip(taken)
+        batch = build_batch(result, mode)
+    if is_dataset or not taken:
+        return batch, ()
+    made = graph.get_operations()[count:]
+    if not any(op.op_def is not None and op.op_def.is_stateful for op in made):
+        return batch, ()  # the same in every step
+    tensors = tf.nest.flatten((batch.features, batch.labels), expand_composites=True)
+    return batch, tuple(t for t in tensors if tf.is_tensor(t))
+
+
+@contextlib.contextmanager
+def _counted(start: TrainingStart | None) -> Iterator[BatchCounter | None]:
+    """A block in which a model is built whose training can go on where it was interrupted."""
+    if start is None:
+        yield None
+        return
+    counter = BatchCounter(start.batches)
+    with counter.repeatable(start.seed):
+        yield counter
 
 
 def session_config(config: Any) -> tf.compat.v1.ConfigProto:

@@ -83,7 +83,7 @@ def run_training(
             try:
                 step, loss, _ = session.run(fetches)
             except tf.errors.OutOfRangeError as error:
-                check_end_of_input(error, ran)
+                check_end_of_input(error, built.batches_before + ran)
                 break
             ran += 1
             if math.isnan(loss):

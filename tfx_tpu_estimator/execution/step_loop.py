@@ -85,7 +85,8 @@ class StepLoop:
             not_after=[op.name for op in before],
         )
         self._summary_piece = self._cut_summary(built.graph)
-        self._runs = self._steps = 0
+        self._runs = 0
+        self._steps = built.batches_before
         with tf.name_scope("training_loop"):
             # Not in a collection: no checkpoint has it. It survives a run that the end of the
             # input breaks off.

@@ -23,7 +23,7 @@ from tfx_tpu_estimator.inputs.input_fn import (
     build_batches,
     call_input_fn,
 )
-from tfx_tpu_estimator.inputs.position import InputPosition, resume_position
+from tfx_tpu_estimator.inputs.position import InputPosition, resume_position, start_position
 from tfx_tpu_estimator.inputs.sharding import TensorShards, plan_shards
 from tfx_tpu_estimator.inputs.structure import (
     InputStructure,
@@ -157,7 +157,7 @@ def deploy_input(
             f"Host {host} makes no call of `input_fn` in {plan.pipeline.name}: its input comes "
             f"from host {plan.calls[0].host}."
         )
-    start = resume_position(position, plan, batch_sizes.input_fn)
+    start = resume_position(position, start_position(plan, batch_sizes.input_fn))
     start = dataclasses.replace(start, seed=seed)
     graphs, structures = [], []
     for call in calls:

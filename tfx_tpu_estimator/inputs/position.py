@@ -30,7 +30,7 @@ class InputPosition:
 
     Attributes:
       pipeline: Name of the input configuration.
-      batch_size: Examples of a full batch of one call.
+      batch_size: Examples of a full batch of one call; None if it is not known.
       batches: Batches taken, by index of the call.
       seed: The seed that the run had, which the order of shuffled examples depends on; None if
         it is not known.
@@ -42,7 +42,7 @@ class InputPosition:
     """
 
     pipeline: str
-    batch_size: int
+    batch_size: int | None
     batches: tuple[int, ...]
     seed: int | None = None
 
@@ -64,38 +64,49 @@ def start_position(plan: InputPlan, batch_size: int) -> InputPosition:
     )
 
 
-def resume_position(saved: InputPosition | None, plan: InputPlan, batch_size: int) -> InputPosition:
+def start_host_position(batch_size: int | None) -> InputPosition:
+    """Returns the start of the input of a training with `use_tpu=False`, which has one call.
+
+    Args:
+      batch_size: The global batch size, or None where the user gave none.
+    """
+    return InputPosition(pipeline="HOST", batch_size=batch_size, batches=(0,))
+
+
+def resume_position(saved: InputPosition | None, start: InputPosition) -> InputPosition:
     """Fits a saved position to the calls of this run.
 
     Args:
       saved: What the checkpoint says, or None.
-      plan: The calls of the input_fn in this run.
-      batch_size: params['batch_size'] of input_fn in this run.
+      start: The start of the input in this run.
 
     Returns:
       The saved position where nothing changed. Where the number of calls or the batch size did,
       the one after as many examples, with a warning if that is not exact.
     """
-    start = start_position(plan, batch_size)
     if saved is None:
         return start
     same_calls = len(saved.batches) == len(start.batches)
-    if same_calls and saved.batch_size == batch_size:
+    if same_calls and saved.batch_size == start.batch_size:
         return dataclasses.replace(start, batches=saved.batches)
+    # A size that is not known is taken for the other one.
+    before = saved.batch_size or start.batch_size or 1
+    now = start.batch_size or before
     # With as many calls as before, each goes on in its own part of the data.
-    examples = [count * saved.batch_size for count in saved.batches]
+    examples = [count * before for count in saved.batches]
     if not same_calls:
         examples = [sum(examples) // len(start.batches)] * len(start.batches)
-    if not same_calls or any(count % batch_size for count in examples):
+    known = saved.batch_size and start.batch_size
+    if not same_calls or not known or any(count % now for count in examples):
         _logger.warning(
-            "The input was read by %d call(s) of input_fn with batches of %d; now there are %d "
-            "with batches of %d. It goes on after about as many examples, but not exactly there.",
+            "The input was read by %d call(s) of input_fn with batches of %s; now there are %d "
+            "with batches of %s. It goes on after about as many examples, but not exactly there.",
             len(saved.batches),
-            saved.batch_size,
+            saved.batch_size or "an unknown size",
             len(start.batches),
-            batch_size,
+            start.batch_size or "an unknown size",
         )
-    return dataclasses.replace(start, batches=tuple(n // batch_size for n in examples))
+    return dataclasses.replace(start, batches=tuple(n // now for n in examples))
 
 
 def encode_position(position: InputPosition) -> bytes:
@@ -128,7 +139,7 @@ def read_position(checkpoint: str) -> InputPosition | None:
       checkpoint: Prefix of the checkpoint.
 
     Returns:
-      The position, or None where there is none (an older checkpoint, or `use_tpu=False`).
+      The position, or None where there is none: the input starts from its beginning.
 
     Raises:
       DataCorruptionError: The file cannot be read.
@@ -151,8 +162,8 @@ def _parse(fields: dict[str, Any]) -> InputPosition:
     if fields["format"] != _FORMAT:
         raise ValueError(f"format {fields['format']!r}, expected {_FORMAT}")
     batches = tuple(int(count) for count in fields["batches"])
-    size = int(fields["batch_size"])
-    if size < 1 or not batches or min(batches) < 0:
+    size = None if fields["batch_size"] is None else int(fields["batch_size"])
+    if (size is not None and size < 1) or not batches or min(batches) < 0:
         raise ValueError(f"batch size {size}, batches {batches}")
     seed = fields.get("seed")
     return InputPosition(
@@ -175,11 +186,13 @@ def remove_position(checkpoint: str) -> None:
 
 
 def remove_orphans(model_dir: str) -> None:
-    """Deletes positions whose checkpoint is gone; call it before `save_position`, not after.
+    """Deletes positions whose checkpoint is gone; not between `save_position` and its checkpoint.
 
     Args:
       model_dir: The directory of the checkpoints.
     """
     for path in tf.io.gfile.glob(os.path.join(model_dir, "*" + SUFFIX)):
-        if not tf.io.gfile.exists(path.removesuffix(SUFFIX) + ".index"):
+        prefix = path.removesuffix(SUFFIX)
+        # The first format of TensorFlow 1 has no index, but a file of just that name.
+        if not tf.io.gfile.exists(prefix + ".index") and not tf.io.gfile.exists(prefix):
             tf.io.gfile.remove(path)

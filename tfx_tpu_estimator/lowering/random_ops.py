@@ -9,8 +9,10 @@ not change what the others draw. Seeds given to single ops have no further effec
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,14 +21,16 @@ import tensorflow as tf
 from tfx_tpu_estimator.lowering.tf_internals_tracing import OpHandler
 from tfx_tpu_estimator.lowering.unsupported import find_calling_line, unsupported_op_error
 
-# A TPU compiles ThreeFry in half the time that Philox takes.
+# Algorithms. A TPU compiles ThreeFry in half the time that Philox takes; TensorFlow's kernels have
+# Philox only.
+PHILOX = 1
 THREEFRY = 2
 # Replicas share a step's part of the key; there are never more of them than this.
 MAX_REPLICAS = 1 << 20
 # Multiplier of a 64-bit linear congruential generator, to mix loop counters into a key.
 _LOOP_MULTIPLIER = 6364136223846793005
 
-_NO_STATELESS_FORM = ("RandomGamma", "RandomPoisson", "RandomPoissonV2")
+NO_STATELESS_FORM = ("RandomGamma", "RandomPoisson", "RandomPoissonV2")
 
 
 class RandomStreams:
@@ -34,12 +38,20 @@ class RandomStreams:
 
     Args:
       seed: The run's seed.
-      position: int64 tensor [2] of the traced graph: global step and replica id.
+      position: int64 tensor [2] of the traced graph: global step and replica id. Or what returns
+        it, called for each op.
+      algorithm: Number of the algorithm, THREEFRY or PHILOX.
     """
 
-    def __init__(self, seed: int, position: tf.Tensor):
+    def __init__(
+        self,
+        seed: int,
+        position: tf.Tensor | Callable[[], tf.Tensor],
+        algorithm: int = THREEFRY,
+    ):
         self._seed = seed
         self._position = position
+        self._algorithm = algorithm
         self._used: dict[str, int] = {}
 
     @property
@@ -59,13 +71,13 @@ class RandomStreams:
             "ParameterizedTruncatedNormal": _build_parameterized_truncated_normal,
         }
         made = {op: self._handler(builder) for op, builder in builders.items()}
-        return {**made, **dict.fromkeys(_NO_STATELESS_FORM, _refuse)}
+        return {**made, **dict.fromkeys(NO_STATELESS_FORM, _refuse)}
 
     def _handler(self, builder) -> OpHandler:
         def handle(op_type: str, name: str, arguments: dict[str, Any]) -> tf.Tensor:
             del op_type
             with tf.compat.v1.name_scope(name) as scope:
-                return builder(self._make_seed(scope), arguments)
+                return builder(_Stream(self._make_seed(scope), self._algorithm), arguments)
 
         return handle
 
@@ -77,7 +89,8 @@ class RandomStreams:
         for counter in _loop_counters():
             stream = stream * tf.constant(_LOOP_MULTIPLIER, tf.int64)
             stream += tf.cast(counter, tf.int64) + 1
-        step, replica = self._position[0], self._position[1]
+        position = self._position() if callable(self._position) else self._position
+        step, replica = position[0], position[1]
         return tf.stack([stream, step * MAX_REPLICAS + replica])
 
     def _unique(self, name: str) -> str:
@@ -87,7 +100,7 @@ class RandomStreams:
         return f"{name}#{count}" if count else name
 
 
-def _function_graphs() -> list[tf.Graph]:
+def list_function_graphs() -> list[tf.Graph]:
     """Returns the functions being traced, the innermost first."""
     graphs, graph = [], tf.compat.v1.get_default_graph()
     while getattr(graph, "outer_graph", None) is not None:
@@ -98,65 +111,73 @@ def _function_graphs() -> list[tf.Graph]:
 
 def _path_of_functions() -> str:
     # The number at a function's end counts all functions of the process.
-    return "".join(f"{re.sub(r'_[0-9]+$', '', g.name)}/" for g in reversed(_function_graphs()))
+    return "".join(f"{re.sub(r'_[0-9]+$', '', g.name)}/" for g in reversed(list_function_graphs()))
 
 
 def _loop_counters() -> list[tf.Tensor]:
     """Returns the counters of the enclosing while loops, the first input of each body."""
     return [
         graph.inputs[0]
-        for graph in _function_graphs()
+        for graph in list_function_graphs()
         if type(graph).__name__ == "WhileBodyFuncGraph" and graph.inputs
     ]
 
 
-def _key(seed: tf.Tensor) -> dict[str, Any]:
-    made = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
-    return {"key": made.key, "counter": made.counter, "alg": THREEFRY}
+@dataclasses.dataclass(frozen=True)
+class _Stream:
+    """What the ops that draw get: an int64 [2] seed, and the algorithm."""
+
+    seed: tf.Tensor
+    algorithm: int
+
+    def make_key(self) -> dict[str, Any]:
+        made = tf.raw_ops.StatelessRandomGetKeyCounter(seed=self.seed)
+        return {"key": made.key, "counter": made.counter, "alg": self.algorithm}
 
 
-def _build_uniform(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_uniform(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     return tf.raw_ops.StatelessRandomUniformV2(
-        shape=arguments["shape"], dtype=arguments["dtype"], **_key(seed)
+        shape=arguments["shape"], dtype=arguments["dtype"], **stream.make_key()
     )
 
 
-def _build_normal(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_normal(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     return tf.raw_ops.StatelessRandomNormalV2(
-        shape=arguments["shape"], dtype=arguments["dtype"], **_key(seed)
+        shape=arguments["shape"], dtype=arguments["dtype"], **stream.make_key()
     )
 
 
-def _build_truncated_normal(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_truncated_normal(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     return tf.raw_ops.StatelessTruncatedNormalV2(
-        shape=arguments["shape"], dtype=arguments["dtype"], **_key(seed)
+        shape=arguments["shape"], dtype=arguments["dtype"], **stream.make_key()
     )
 
 
-def _build_parameterized_truncated_normal(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_parameterized_truncated_normal(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     names = ("shape", "means", "stdevs", "minvals", "maxvals")
     return tf.raw_ops.StatelessParameterizedTruncatedNormal(
-        seed=seed, **{name: arguments[name] for name in names}
+        seed=stream.seed, **{name: arguments[name] for name in names}
     )
 
 
-def _build_uniform_int(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_uniform_int(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     return tf.raw_ops.StatelessRandomUniformIntV2(
         shape=arguments["shape"],
         minval=arguments["minval"],
         maxval=arguments["maxval"],
-        **_key(seed),
+        **stream.make_key(),
     )
 
 
-def _build_multinomial(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_multinomial(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     """Draws classes as the argmax of logits with Gumbel noise: [batch, num_samples]."""
     logits = tf.cast(tf.convert_to_tensor(arguments["logits"]), tf.float32)
-    samples = int(tf.get_static_value(arguments["num_samples"]))
+    samples = tf.get_static_value(arguments["num_samples"])
+    samples = arguments["num_samples"] if samples is None else int(samples)
     uniform = tf.raw_ops.StatelessRandomUniformV2(
         shape=tf.stack([tf.shape(logits)[0], samples, tf.shape(logits)[1]]),
         dtype=tf.float32,
-        **_key(seed),
+        **stream.make_key(),
     )
     # 0 would give an infinite noise; the smallest step above it does not.
     noise = -tf.math.log(-tf.math.log(tf.clip_by_value(uniform, 1e-20, 1.0 - 1e-7)))
@@ -164,11 +185,11 @@ def _build_multinomial(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
     return tf.argmax(logits[:, None, :] + noise, axis=-1, output_type=dtype)
 
 
-def _build_shuffle(seed: tf.Tensor, arguments: dict[str, Any]) -> tf.Tensor:
+def _build_shuffle(stream: _Stream, arguments: dict[str, Any]) -> tf.Tensor:
     """Sorts rows by random keys. Equal keys (1 in 2^32) keep their order."""
     value = tf.convert_to_tensor(arguments["value"])
     keys = tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=tf.shape(value)[:1], dtype=tf.int32, **_key(seed)
+        shape=tf.shape(value)[:1], dtype=tf.int32, **stream.make_key()
     )
     return tf.gather(value, tf.argsort(keys, stable=True))
 

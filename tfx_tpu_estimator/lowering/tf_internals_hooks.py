@@ -5,6 +5,9 @@ Seen working with TensorFlow 2.16.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
+
 import tensorflow as tf
 from tensorflow.python.training import training_util as _training_util
 
@@ -28,3 +31,22 @@ def set_steps_per_run(hook: tf.compat.v1.train.CheckpointSaverHook, steps: int) 
     Else it would ask whether a checkpoint is due after the first of them only.
     """
     hook._set_steps_per_run(steps)
+
+
+def get_save_path(hook: tf.compat.v1.train.CheckpointSaverHook) -> str:
+    """Returns the prefix of a hook's checkpoints, to which it adds `-<step>`."""
+    return hook._save_path
+
+
+@contextlib.contextmanager
+def saving_listeners(
+    hook: tf.compat.v1.train.CheckpointSaverHook, listeners: Sequence
+) -> Iterator[None]:
+    """Gives a hook that may be the user's more listeners inside the block."""
+    known = hook._listeners
+    known.extend(listeners)
+    try:
+        yield
+    finally:
+        for listener in listeners:
+            known.remove(listener)

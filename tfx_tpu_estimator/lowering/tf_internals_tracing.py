@@ -123,6 +123,12 @@ def ops_not_replaced() -> Iterator[None]:
         yield
 
 
+def is_in_loop_of_tf1() -> bool:
+    """Whether the op being built would be in a while loop that is not made of functions."""
+    context = tf.compat.v1.get_default_graph()._get_control_flow_context()
+    return context is not None and context.GetWhileContext() is not None
+
+
 @contextlib.contextmanager
 def dense_updates() -> Iterator[None]:
     """Makes optimizers apply sparse gradients (IndexedSlices) as dense ones.

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
 from tfx_tpu_estimator.execution.host_eval import run_evaluation
-from tfx_tpu_estimator.execution.host_graph import (
-    HostModel,
-    build_host_graph,
-)
+from tfx_tpu_estimator.execution.host_graph import HostModel, TrainingStart, build_host_graph
 from tfx_tpu_estimator.execution.host_predict import run_prediction, select_predictions
+from tfx_tpu_estimator.inputs.position import (
+    InputPosition,
+    read_position,
+    resume_position,
+    start_host_position,
+)
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.host_training import run_host_training
 from tfx_tpu_estimator.runs.requests import EvaluateRequest, PredictRequest, TrainRequest
@@ -49,10 +54,26 @@ class HostRunner:
     def train(self, request: TrainRequest) -> None:
         """Trains, and saves checkpoints; see `Estimator.train`."""
         batch_size = self._batch_sizes.get(ModeKeys.TRAIN)
-        with build_host_graph(self._model, request.input_fn, ModeKeys.TRAIN, batch_size) as built:
+        start = self._find_start(request, batch_size)
+        model_start = TrainingStart(seed=start.seed or 0, batches=start.batches[0])
+        with build_host_graph(
+            self._model, request.input_fn, ModeKeys.TRAIN, batch_size, model_start
+        ) as built:
             apply_warm_start(request.warm_start, request.checkpoint)
             with Progress("train", request.target) as progress:
-                run_host_training(built, self._model.config, batch_size, request, progress)
+                run_host_training(built, self._model.config, batch_size, request, progress, start)
+
+    def _find_start(self, request: TrainRequest, batch_size: int | None) -> InputPosition:
+        """Returns where the input starts or goes on, with the run's seed."""
+        saved = None if request.checkpoint is None else read_position(request.checkpoint)
+        seed = self._model.config.tf_random_seed
+        if seed is None and saved is not None:
+            seed = saved.seed
+        if seed is None:
+            # Without a seed every run is another, but one that goes on must agree with itself.
+            seed = random.SystemRandom().randrange(2**31)
+        start = resume_position(saved, start_host_position(batch_size))
+        return dataclasses.replace(start, seed=seed)
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
         """Returns metrics by name; see `Estimator.evaluate`."""

@@ -16,8 +16,10 @@ from tfx_tpu_estimator.execution.host_train import run_training
 from tfx_tpu_estimator.execution.loop_schedule import LoopSchedule
 from tfx_tpu_estimator.execution.looped_train import run_looped_training
 from tfx_tpu_estimator.execution.step_loop import LoopResult, StepLoop
+from tfx_tpu_estimator.inputs.position import InputPosition
 from tfx_tpu_estimator.lowering.step_graph import NotLoopableError
 from tfx_tpu_estimator.lowering.tf_internals_hooks import get_step_read
+from tfx_tpu_estimator.runs.position_saver import HostInputHook, positions_saved
 from tfx_tpu_estimator.runs.preemption import (
     StopOnTermination,
     TerminationWatch,
@@ -40,6 +42,7 @@ def run_host_training(
     batch_size: int | None,
     request: TrainRequest,
     progress: Progress,
+    start: InputPosition,
 ) -> None:
     """Trains the model of a graph, and saves checkpoints.
 
@@ -51,12 +54,13 @@ def run_host_training(
       batch_size: The global batch size, or None where the user gave none.
       request: What to do.
       progress: Is told the global step.
+      start: The position of the input that training starts at.
 
     Raises:
       NanLossError: The loss became NaN.
       TrainingTerminated: SIGTERM came; the state is saved.
     """
-    training = _HostTraining(built, config, batch_size, request, progress)
+    training = _HostTraining(built, config, batch_size, request, progress, start)
     try:
         training.run()
     finally:
@@ -73,6 +77,7 @@ class _HostTraining:
         batch_size: int | None,
         request: TrainRequest,
         progress: Progress,
+        start: InputPosition,
     ):
         self._built = built
         self._config = config
@@ -86,10 +91,11 @@ class _HostTraining:
         self._started = False
         self._step = request.start
         self._watch = TerminationWatch()
+        self._input = HostInputHook(built, start, self._is_interrupted)
 
     def run(self) -> None:
         loop = None if self._users_hooks else self._build_loop()
-        with self._watch:
+        with self._watch, positions_saved([*self._users_hooks, *self._savers], self._input.read):
             if loop is None:
                 self._run_steps()
             else:
@@ -99,6 +105,9 @@ class _HostTraining:
             saves = any(isinstance(h, tf.compat.v1.train.CheckpointSaverHook) for h in self._savers)
             latest = tf.train.latest_checkpoint(self._config.model_dir) if saves else None
             raise TrainingTerminated(self._step, latest)
+
+    def _is_interrupted(self) -> bool:
+        return self._watch.requested and self._step != self._request.target
 
     def _build_loop(self) -> StepLoop | None:
         summary = self._merge_summaries() if self._config.save_summary_steps else None
@@ -133,7 +142,12 @@ class _HostTraining:
         run_looped_training(
             self._built,
             loop,
-            hooks=[*self._savers, StopOnTermination(self._watch), *self._list_fit_hooks()],
+            hooks=[
+                self._input,
+                *self._savers,
+                StopOnTermination(self._watch),
+                *self._list_fit_hooks(),
+            ],
             scaffold=self._scaffold,
             config=config,
             checkpoint=request.checkpoint,
@@ -171,7 +185,7 @@ class _HostTraining:
     def _list_hooks(self) -> list[tf.compat.v1.train.SessionRunHook]:
         config, request = self._config, self._request
         # Savers first, as ever: a hook sees the evaluation of a checkpoint that was just saved.
-        hooks = [*self._savers, *self._users_hooks, StopOnTermination(self._watch)]
+        hooks = [self._input, *self._savers, *self._users_hooks, StopOnTermination(self._watch)]
         if request.target is not None:
             hooks.append(tf.compat.v1.train.StopAtStepHook(last_step=request.target))
         if config.save_summary_steps:

@@ -25,6 +25,7 @@ from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror, open_session
 from tfx_tpu_estimator.runs.lockstep import LockstepInput
 from tfx_tpu_estimator.runs.loop_length import LoopPlan
+from tfx_tpu_estimator.runs.position_saver import positions_saved
 from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
@@ -124,14 +125,17 @@ class _TrainingRun:
             )
         saver = self._make_saver(scaffold)
         try:
-            with open_session(
-                self._built.traced,
-                hooks=self._list_hooks(saver, scaffold),
-                scaffold=scaffold,
-                config=self._config,
-                checkpoint=self._request.checkpoint,
-                master=self._master,
-            ) as session:
+            with (
+                positions_saved(self._users_hooks, lambda _: self._position),
+                open_session(
+                    self._built.traced,
+                    hooks=self._list_hooks(saver, scaffold),
+                    scaffold=scaffold,
+                    config=self._config,
+                    checkpoint=self._request.checkpoint,
+                    master=self._master,
+                ) as session,
+            ):
                 self._run_loops(session, saver)
         finally:
             if saver is not None:
