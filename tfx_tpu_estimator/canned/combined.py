@@ -11,7 +11,11 @@ import tensorflow as tf
 from tfx_tpu_estimator.canned import networks, settings
 from tfx_tpu_estimator.canned.columns import validate_features
 from tfx_tpu_estimator.canned.models import CannedModel, DnnModel, LinearModel, Spec
-from tfx_tpu_estimator.canned.optimizers import is_keras_optimizer, minimize
+from tfx_tpu_estimator.canned.optimizers import (
+    is_keras_optimizer,
+    minimize,
+    reserve_training_scope,
+)
 
 # Learning rates of optimizers that are given by name.
 _DNN_RATE = 0.001
@@ -144,12 +148,19 @@ def _train(loss: tf.Tensor, parts: Sequence[tuple], use_tpu: bool) -> tf.Operati
     step = tf.compat.v1.train.get_global_step()
     # A Keras optimizer counts steps itself; the other one of two then has a count of its own.
     counts = is_keras_optimizer(parts[0][1])
-    updates = []
-    for index, (_, optimizer, variables) in enumerate(parts):
-        counter = step if counts and index == 0 else None
-        updates.append(
-            minimize(optimizer, loss, variables=variables, global_step=counter, on_devices=use_tpu)
+    keras = any(is_keras_optimizer(optimizer) for _, optimizer, _ in parts)
+    scope = reserve_training_scope() if keras else None
+    updates = [
+        minimize(
+            optimizer,
+            loss,
+            variables=variables,
+            global_step=step if counts and index == 0 else None,
+            on_devices=use_tpu,
+            scope=scope,
         )
+        for index, (_, optimizer, variables) in enumerate(parts)
+    ]
     if counts:
         return tf.group(*updates)
     with tf.control_dependencies(updates):

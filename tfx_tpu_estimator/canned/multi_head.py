@@ -17,6 +17,7 @@ from tfx_tpu_estimator.canned.head import (
     write_loss_summaries,
 )
 from tfx_tpu_estimator.canned.keys import MetricKeys
+from tfx_tpu_estimator.canned.optimizers import reserve_training_scope
 from tfx_tpu_estimator.export_output import ExportOutput, PredictOutput
 from tfx_tpu_estimator.modes import validate_mode
 from tfx_tpu_estimator.specs import ModeKeys, TPUEstimatorSpec
@@ -164,7 +165,7 @@ class MultiHead(Head):
                 mode=mode,
                 logits=part,
                 labels=None if labels is None else labels[name],
-                train_op_fn=lambda loss: tf.no_op(),
+                train_op_fn=_train_nothing,
                 use_tpu=use_tpu,
             )
             for name, part in self._split(logits).items()
@@ -227,6 +228,15 @@ class MultiHead(Head):
                 f"labels has missing values for head(s): {missing}. Given: {sorted(labels)}."
             )
         return labels
+
+
+def _train_nothing(loss: tf.Tensor) -> tf.Operation:
+    """Stands for the training step of one head of several, which have one step together."""
+    del loss
+    # Each of the old estimator's heads took a scope, and the optimizer's variables are named by the
+    # one that comes after theirs.
+    reserve_training_scope()
+    return tf.no_op()
 
 
 def _merge_outputs(by_head: Mapping[str, Mapping[str, ExportOutput]]) -> dict[str, ExportOutput]:

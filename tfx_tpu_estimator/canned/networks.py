@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.canned.columns import build_input_layer, build_linear_model
+from tfx_tpu_estimator.canned.layers import build_dense, normalize_batch
 
-_BATCH_NORM_MOMENTUM = 0.999
 _MIN_SLICE_BYTES = 64 << 20
 
 
@@ -63,19 +63,14 @@ def build_dnn_logits(
     net = build_input_layer(features, columns, partitioner, training=training)
     for index, width in enumerate(hidden_units):
         name = f"hiddenlayer_{index}"
-        net = _dense(net, int(width), activation_fn, name)
+        net = build_dense(net, int(width), activation_fn, name)
         if dropout is not None and training:
             net = tf.nn.dropout(net, rate=dropout)
         if batch_norm:
             with tf.compat.v1.variable_scope(name):
-                net = tf.compat.v1.layers.batch_normalization(
-                    net,
-                    momentum=_BATCH_NORM_MOMENTUM,
-                    training=training,
-                    name=f"batchnorm_{index}",
-                )
+                net = normalize_batch(net, f"batchnorm_{index}", training=training)
         add_layer_summaries(net, tag_scope, name)
-    logits = _dense(net, units, None, "logits")
+    logits = build_dense(net, units, None, "logits")
     add_layer_summaries(logits, tag_scope, "logits")
     return logits
 
@@ -159,16 +154,6 @@ def _add_linear_summaries(bias: tf.Tensor, weights: list[tf.Tensor], tag_scope: 
             tf.compat.v1.summary.histogram(f"{tag_scope}bias", bias)
         share = tf.math.zero_fraction(tf.concat([tf.reshape(w, [-1]) for w in weights], axis=0))
         tf.compat.v1.summary.scalar(f"{tag_scope}fraction_of_zero_weights", share)
-
-
-def _dense(net: tf.Tensor, units: int, activation: Any, name: str) -> tf.Tensor:
-    return tf.compat.v1.layers.dense(
-        net,
-        units,
-        activation=activation,
-        kernel_initializer=tf.compat.v1.glorot_uniform_initializer(),
-        name=name,
-    )
 
 
 def _check_same_rows(values: list[Any]) -> list[tf.Operation]:

@@ -94,6 +94,7 @@ def minimize(
     variables: Sequence[Any] | None,
     global_step: Any,
     on_devices: bool,
+    scope: str | None = None,
 ) -> Any:
     """Makes the operation of one training step.
 
@@ -103,6 +104,7 @@ def minimize(
       variables: What to train; None for all trainable variables.
       global_step: Is increased by one; None to leave it alone.
       on_devices: Whether several replicas train together: gradients are averaged over them.
+      scope: What `reserve_training_scope` returned, where optimizers share one.
 
     Returns:
       The operation.
@@ -110,10 +112,22 @@ def minimize(
     if is_keras_optimizer(optimizer):
         if variables is None:
             variables = tf.compat.v1.trainable_variables()
-        return _minimize_keras(optimizer, loss, list(variables), global_step, on_devices)
+        # Its variables have the scope in their names, wherever in a model it is used.
+        with tf.compat.v1.get_default_graph().name_scope(scope or reserve_training_scope()):
+            return _minimize_keras(optimizer, loss, list(variables), global_step, on_devices)
     if on_devices and not isinstance(optimizer, tf.compat.v1.tpu.CrossShardOptimizer):
         optimizer = tf.compat.v1.tpu.CrossShardOptimizer(optimizer)
     return optimizer.minimize(loss, global_step=global_step, var_list=variables)
+
+
+def reserve_training_scope() -> str:
+    """Returns a name scope for Keras optimizers: `training/`, and another one at every call.
+
+    The names of their variables in checkpoints begin with it.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    with graph.name_scope(None), graph.name_scope("training") as scope:
+        return scope
 
 
 def _minimize_keras(
@@ -123,12 +137,10 @@ def _minimize_keras(
         # The optimizer counts its steps in it, so that a checkpoint holds no second counter.
         optimizer.iterations = global_step
     replicas = count_shards() if on_devices else 1
-    # Its variables have this scope in their names, wherever in a model it is used.
-    with tf.compat.v1.get_default_graph().name_scope("training/"):
-        gradients = optimizer.get_gradients(loss / replicas if replicas > 1 else loss, variables)
-        if on_devices:
-            gradients = [tf.compat.v1.tpu.cross_replica_sum(g) for g in gradients]
-        return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
+    gradients = optimizer.get_gradients(loss / replicas if replicas > 1 else loss, variables)
+    if on_devices:
+        gradients = [tf.compat.v1.tpu.cross_replica_sum(g) for g in gradients]
+    return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
 
 
 def _renew(optimizer: Any) -> Any:
