@@ -159,13 +159,9 @@ def _modules_of(root: str, children: dict[str, dict[str, str]]) -> dict[str, dic
 
 
 def _namespace(root: str, names: dict[str, str]) -> dict[str, dict[str, str]]:
-    below = {
-        "experimental": EXPERIMENTAL,
-        "export": EXPORT,
-        "inputs": INPUTS,
-        "tpu": TPU,
-        "tpu.experimental": TPU_EXPERIMENTAL,
-    }
+    below = {"experimental": EXPERIMENTAL, "export": EXPORT}
+    if names is ESTIMATOR_V1:  # TensorFlow 2 left these behind
+        below |= {"inputs": INPUTS, "tpu": TPU, "tpu.experimental": TPU_EXPERIMENTAL}
     return {root: names, **_modules_of(root, below)}
 
 

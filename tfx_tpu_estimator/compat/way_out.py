@@ -43,6 +43,8 @@ _WAYS_OUT = {
     "contrib.data": "Use tf.data and tf.data.experimental.",
     "contrib.rnn": "Use tf.compat.v1.nn.rnn_cell.",
     "contrib.summary": "Use tf.summary of TensorFlow 2.",
+    "estimator.inputs": "It is tf.compat.v1.estimator.inputs.",
+    "estimator.tpu": "It is tf.compat.v1.estimator.tpu.",
     "tensorflow_estimator": "Import from tfx_tpu_estimator, or from tf.estimator with "
     "tfx_tpu_estimator.compat installed.",
 }

@@ -11,15 +11,13 @@ import tensorflow as tf
 _v1 = tf.compat.v1
 
 
-def xavier_initializer(
-    uniform: bool = True, seed: int | None = None, dtype: tf.DType = tf.float32
-) -> Any:
+def xavier_initializer(uniform: bool = True, seed: int | None = None, dtype: Any = None) -> Any:
     """Returns an initialiser that keeps the scale of gradients (Glorot and Bengio).
 
     Args:
         uniform: Draw from a uniform distribution, else from a truncated normal one.
         seed: Seed of the draw.
-        dtype: A floating-point type.
+        dtype: Accepted and ignored: the variable has one.
     """
     return variance_scaling_initializer(1.0, "FAN_AVG", uniform, seed, dtype)
 
@@ -32,7 +30,7 @@ def variance_scaling_initializer(
     mode: str = "FAN_IN",
     uniform: bool = False,
     seed: int | None = None,
-    dtype: tf.DType = tf.float32,
+    dtype: Any = None,
 ) -> Any:
     """Returns an initialiser whose variance is `factor` over the number of inputs or outputs.
 
@@ -41,7 +39,7 @@ def variance_scaling_initializer(
         mode: 'FAN_IN', 'FAN_OUT' or 'FAN_AVG'.
         uniform: Draw from a uniform distribution, else from a truncated normal one.
         seed: Seed of the draw.
-        dtype: A floating-point type.
+        dtype: Accepted and ignored: the variable has one.
 
     Raises:
         ValueError: If `mode` is another one.
@@ -53,7 +51,6 @@ def variance_scaling_initializer(
         mode=mode.lower(),
         distribution="uniform" if uniform else "truncated_normal",
         seed=seed,
-        dtype=dtype,
     )
 
 

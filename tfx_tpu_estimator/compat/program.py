@@ -1,0 +1,128 @@
+"""The source files of a program, and which of them are written for TensorFlow 1."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib.machinery
+import pathlib
+import sysconfig
+import types
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.compat.source_scan import SourceNames, scan_source
+
+_PACKAGE_DIR = str(pathlib.Path(__file__).resolve().parent.parent)
+_LIBRARY_PARTS = ("site-packages", "dist-packages")
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceFile:
+    """One file of a program.
+
+    Attributes:
+        path: Where it is.
+        names: What it uses.
+    """
+
+    path: pathlib.Path
+    names: SourceNames
+
+    @property
+    def tf1_names(self) -> list[str]:
+        """Names of `import tensorflow` that only TensorFlow 1 had."""
+        return [n for n in self._top_level_names() if _is_tf1_only(n)]
+
+    @property
+    def tf2_names(self) -> list[str]:
+        """Names of `import tensorflow` that only TensorFlow 2 has."""
+        names = self._top_level_names()
+        return [n for n in names if _has(tf, n) and not _has(tf.compat.v1, n)]
+
+    @property
+    def reads_as_tf2(self) -> bool:
+        """Whether it is written for TensorFlow 2, so that `tf` has to be that there."""
+        return bool(self.tf2_names) and not self.tf1_names
+
+    def _top_level_names(self) -> list[str]:
+        """Names as they follow `tf.`, without those under `tf.compat`, which say what they are."""
+        names = (use.name.partition(".")[2] for use in self.names.uses if _is_below_tf(use.name))
+        return [name for name in names if name and name.split(".")[0] not in ("compat", "python")]
+
+
+def read_program(path: pathlib.Path, search: Sequence[str]) -> list[SourceFile]:
+    """Returns a file and those of its own that it imports, as far as imports can be read.
+
+    Args:
+        path: The main file.
+        search: Directories where imports are looked up, as in `sys.path`.
+
+    Raises:
+        SyntaxError: If the main file is no Python.
+    """
+    found: dict[pathlib.Path, SourceFile] = {}
+    waiting = [path]
+    while waiting:
+        current = waiting.pop()
+        if current in found:
+            continue
+        try:
+            names = scan_source(ast.parse(current.read_bytes(), filename=str(current)))
+        except SyntaxError:
+            if current == path:
+                raise
+            continue  # found when it is imported, by Python itself
+        found[current] = SourceFile(current, names)
+        for module in names.modules:
+            waiting.extend(_find_module(module, current, search))
+    return list(found.values())
+
+
+def is_own_file(path: str) -> bool:
+    """Returns whether a file is the program's, not Python's, a library's or this package's."""
+    parts = pathlib.Path(path).parts
+    if any(part in parts for part in _LIBRARY_PARTS) or path.startswith(_PACKAGE_DIR):
+        return False
+    return not path.startswith(sysconfig.get_paths()["stdlib"])
+
+
+def _find_module(module: str, importer: pathlib.Path, search: Sequence[str]) -> list[pathlib.Path]:
+    """Returns the files of the packages and the module that an import of the program reads."""
+    level = len(module) - len(module.lstrip("."))
+    where = list(search)
+    if level:
+        where = [str(importer.parents[level - 1])]
+    files = []
+    for part in module.lstrip(".").split("."):
+        spec = importlib.machinery.PathFinder.find_spec(part, where) if part else None
+        if spec is None:
+            break
+        if spec.origin and spec.origin.endswith(".py") and is_own_file(spec.origin):
+            files.append(pathlib.Path(spec.origin))
+        if not spec.submodule_search_locations:
+            break
+        where = list(spec.submodule_search_locations)
+        if not any(is_own_file(location) for location in where):
+            break
+    return files
+
+
+def _is_below_tf(name: str) -> bool:
+    return name.startswith("tensorflow.")
+
+
+def _is_tf1_only(name: str) -> bool:
+    return name.split(".")[0] == "contrib" or (_has(tf.compat.v1, name) and not _has(tf, name))
+
+
+def _has(module: types.ModuleType, name: str) -> bool:
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            # What follows a class or a constant is no matter of TensorFlow's version.
+            return not isinstance(value, types.ModuleType)
+        value = getattr(value, part)
+    return True

@@ -1,0 +1,107 @@
+"""Reads which names of TensorFlow a source file uses, without running it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Iterator
+
+_ROOTS = ("tensorflow", "tensorflow_estimator")
+
+
+@dataclasses.dataclass(frozen=True)
+class NameUse:
+    """One use of a name.
+
+    Attributes:
+        name: The name as its import says: `tensorflow.estimator.tpu.TPUEstimator`,
+            `tensorflow.compat.v1.placeholder`.
+        line: Line of the use, counted from 1.
+        imported: Whether an import statement names it, rather than an expression.
+    """
+
+    name: str
+    line: int
+    imported: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceNames:
+    """What one file uses.
+
+    Attributes:
+        uses: Names below `tensorflow` and `tensorflow_estimator`, in order of lines.
+        modules: Absolute names of all modules that are imported; `.name` where relative.
+        top_level: Whether `tensorflow` itself is imported, as TensorFlow 1 programs do.
+    """
+
+    uses: tuple[NameUse, ...]
+    modules: tuple[str, ...]
+    top_level: bool
+
+
+def scan_source(tree: ast.AST) -> SourceNames:
+    """Returns the names that a parsed file uses.
+
+    Args:
+        tree: What `ast.parse` returned.
+
+    Example:
+        >>> names = scan_source(ast.parse("import tensorflow as tf; tf.app.run()"))
+        >>> [use.name for use in names.uses]
+        ['tensorflow', 'tensorflow.app.run']
+    """
+    aliases: dict[str, str] = {}
+    uses: list[NameUse] = []
+    modules: list[str] = []
+    for node in ast.walk(tree):
+        for module, name, bound in _list_bindings(node):
+            modules.append(module)
+            full = f"{module}.{name}" if name else module
+            if name:
+                modules.append(full)
+            if is_tensorflow(full):
+                aliases[bound] = full if name or bound != module.split(".")[0] else bound
+                uses.append(NameUse(full, node.lineno, imported=True))  # pyright: ignore
+    uses.extend(_list_expressions(tree, aliases))
+    unique = {(use.name, use.line): use for use in reversed(uses)}
+    ordered = sorted(unique.values(), key=lambda use: (use.line, use.name))
+    return SourceNames(
+        uses=tuple(ordered),
+        modules=tuple(dict.fromkeys(modules)),
+        top_level=any(use.imported and use.name == "tensorflow" for use in ordered)
+        or any(use.imported and use.name.count(".") == 1 for use in ordered),
+    )
+
+
+def is_tensorflow(name: str) -> bool:
+    """Returns whether a dotted name is TensorFlow's or the old estimator's."""
+    return name.split(".")[0] in _ROOTS
+
+
+def _list_bindings(node: ast.AST) -> Iterator[tuple[str, str, str]]:
+    """Yields (module, name imported from it or '', name it is bound to)."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name, "", alias.asname or alias.name.split(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        module = "." * node.level + (node.module or "")
+        for alias in node.names:
+            yield module, alias.name, alias.asname or alias.name
+
+
+def _list_expressions(tree: ast.AST, aliases: dict[str, str]) -> Iterator[NameUse]:
+    """Yields every longest chain `alias.a.b.c`."""
+    inner: set[int] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Attribute) or id(node) in inner:
+            continue
+        parts: list[str] = []
+        value: ast.AST = node
+        while isinstance(value, ast.Attribute):
+            inner.add(id(value))
+            parts.append(value.attr)
+            value = value.value
+        if isinstance(value, ast.Name) and value.id in aliases:
+            name = ".".join([aliases[value.id], *reversed(parts)])
+            yield NameUse(name, node.lineno, imported=False)
