@@ -8,6 +8,7 @@ some of the devices would have to be marked as manual: compilers of jax 0.4 end 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,10 @@ from tfx_tpu_estimator.execution.core_mesh import (
 )
 from tfx_tpu_estimator.execution.state import replicated, split
 from tfx_tpu_estimator.lowering import jax_compat
-from tfx_tpu_estimator.lowering.stablehlo import spread_module
+from tfx_tpu_estimator.lowering.partition_rewrites import keep_convolutions_whole
+from tfx_tpu_estimator.lowering.stablehlo import list_operations, spread_module
+
+_logger = logging.getLogger(__name__)
 
 
 class PartitionedLoop:
@@ -99,6 +103,10 @@ def compile_partitioned(
     """
     jax = jax_compat.import_jax()
     module = lowered.compiler_ir("stablehlo")
+    with module.context:
+        whole = keep_convolutions_whole(list_operations(module.operation), partitions)
+    if whole:
+        _logger.info("%d convolutions are computed whole on each core: too little for each.", whole)
     count = len(jax.tree_util.tree_leaves(lowered.in_avals)) - len(partitions)
     shardings = [REPLICATED] * count
     shardings += [describe_sharding(cut, cores_per_replica) for cut in partitions]

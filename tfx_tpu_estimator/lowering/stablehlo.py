@@ -38,6 +38,13 @@ def find_main(module: Any) -> Any:
     return next(op for op in module.body.operations if op.attributes["sym_name"].value == "main")
 
 
+def list_operations(operation: Any) -> list[Any]:
+    """Returns every operation inside an MLIR operation."""
+    found: list[Any] = []
+    _walk(operation, found.append)
+    return found
+
+
 def spread_module(
     module: Any,
     *,
