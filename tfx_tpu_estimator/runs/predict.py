@@ -65,8 +65,12 @@ def predict(engine: Engine, request: PredictRequest) -> Iterator[dict[str, np.nd
 def _collect(
     outputs: dict[str, Any], keys: Sequence[str], loop: InputLoop, *, broadcast: bool
 ) -> dict[str, np.ndarray]:
-    wanted = gather_outputs({_PREFIX + key: outputs[_PREFIX + key] for key in keys})
-    batch = {key: join_replicas(wanted[_PREFIX + key][0], broadcast=broadcast) for key in keys}
+    # A key may be a tuple, as those of several heads are.
+    names = {key: f"{_PREFIX}{key}" for key in keys}
+    wanted = gather_outputs({name: outputs[name] for name in names.values()})
+    batch = {
+        key: join_replicas(wanted[name][0], broadcast=broadcast) for key, name in names.items()
+    }
     return batch if loop.valid is None else drop_padding(batch, loop.valid)
 
 
