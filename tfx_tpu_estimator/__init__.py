@@ -97,12 +97,16 @@ _EXPORTS = {
     "build_raw_serving_input_receiver_fn": "export.receivers",
     "build_schema_serving_input_receiver_fn": "export.receivers",
     "call_logit_fn": "lowering.logit_fn",
+    "classifier_parse_example_spec": "inputs.parse_spec",
     "dnn_linear_combined_model_fn": "canned.model_fns",
     "dnn_model_fn": "canned.model_fns",
     "linear_model_fn": "canned.model_fns",
     "make_early_stopping_hook": "training.early_stopping",
     "make_stop_at_checkpoint_step_hook": "training.checkpoint_step_hook",
+    "numpy_input_fn": "inputs.arrays",
+    "pandas_input_fn": "inputs.arrays",
     "read_eval_metrics": "training.eval_metrics",
+    "regressor_parse_example_spec": "inputs.parse_spec",
     "stop_if_higher_hook": "training.early_stopping",
     "stop_if_lower_hook": "training.early_stopping",
     "stop_if_no_decrease_hook": "training.early_stopping",
@@ -220,6 +224,11 @@ if TYPE_CHECKING:
         ExportOutput,
         PredictOutput,
         RegressionOutput,
+    )
+    from tfx_tpu_estimator.inputs.arrays import numpy_input_fn, pandas_input_fn
+    from tfx_tpu_estimator.inputs.parse_spec import (
+        classifier_parse_example_spec,
+        regressor_parse_example_spec,
     )
     from tfx_tpu_estimator.lowering.logit_fn import call_logit_fn
     from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec

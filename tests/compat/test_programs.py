@@ -19,7 +19,8 @@ KINDS = {
     "resnet_bfloat16": ("resnet/main.py", "--model_dir", ["--precision=bfloat16"], "."),
 }
 # On several replicas these models are others by design: gradients are clipped before they are
-# summed, and batch norm is over a replica's own examples. Only the start is alike: steps, tolerance.
+# summed, and batch norm is over a replica's own examples. Only the start is alike.
+# Kind -> (steps, tolerance).
 ON_DEVICES = {"bert": (2, 1e-4), "resnet": (3, 0.02)}
 CASES = [(kind, use_tpu) for kind in KINDS for use_tpu in (False, True)]
 
