@@ -6,7 +6,7 @@ from helpers import devices  # noqa: F401
 
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
-from tfx_tpu_estimator.execution.state import read_outputs, read_state
+from tfx_tpu_estimator.execution.state import gather_outputs, read_state
 from tfx_tpu_estimator.lowering.hlo import lower_model
 from tfx_tpu_estimator.lowering.model_fn import resource_variables
 from tfx_tpu_estimator.lowering.tf_internals import single_replica
@@ -62,7 +62,7 @@ def run(program, values, features, labels=None, *, steps=1, start=0, loop=True, 
     for first, count in [(0, steps)] if loop else [(i, 1) for i in range(steps)]:
         stacked = [np.stack([a] * count) for a in flat]
         state, made = executable.run(state, start + first, executable.place_batches(stacked))
-        outputs.append(read_outputs(made))
+        outputs.append(gather_outputs(made))
     joined = {name: np.concatenate([o[name] for o in outputs]) for name in outputs[0]}
     return read_state(state), joined
 

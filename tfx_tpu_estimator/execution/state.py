@@ -130,26 +130,6 @@ def _first_replica(value: Any) -> Any:
     return value.addressable_data(0) if hasattr(value, "addressable_data") else value
 
 
-def read_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Copies outputs to the host; waits for them.
-
-    Args:
-      outputs: What `Executable.run` returned.
-
-    Returns:
-      Arrays [K, replicas, ...] by name, of this process's replicas in order.
-    """
-    return {name: _read_local(value) for name, value in outputs.items()}
-
-
-def _read_local(value: Any) -> np.ndarray:
-    if value.is_fully_addressable:
-        return np.asarray(value)
-    # The cores of a replica hold the same.
-    shards = {shard.index[1].start or 0: shard for shard in value.addressable_shards}
-    return np.concatenate([np.asarray(shards[start].data) for start in sorted(shards)], axis=1)
-
-
 def gather_outputs(outputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Copies the outputs of all replicas to the host; waits for them.
 

@@ -42,12 +42,19 @@ class HostMirror:
     Args:
       traced: The model.
       program: Whose state the devices hold.
+
+    Attributes:
+      graph: The traced graph.
+      read_step: The global step.
+      own_ops: What the mirror assigns with.
+      variables_on_devices: Those that the program uses by name, but for the global step.
     """
 
     def __init__(self, traced: TracedModel, program: Program | EmbeddedProgram):
         on_devices = {signature.name for signature in program.state}
         updated = {signature.name for signature in program.updated_state}
         variables = {v.op.name: v for v in traced.variables}
+        self.graph = traced.graph
         self._of_program = {n: v for n, v in variables.items() if n in on_devices}
         # A step leaves these as the session has them.
         self._of_session = {n: v for n, v in variables.items() if n not in updated}
@@ -67,6 +74,10 @@ class HostMirror:
             }
             self._step_dtype = step.dtype.base_dtype.as_numpy_dtype
             self.read_step = step.read_value()
+        self.own_ops = frozenset(self._assigns.values())
+        self.variables_on_devices = {
+            n: v for n, v in self._of_program.items() if n != self._step_name
+        }
 
     def read_initial(self, session: tf.compat.v1.Session) -> dict[str, np.ndarray]:
         """Returns the session's values of the variables that the program uses."""
@@ -82,6 +93,17 @@ class HostMirror:
     def refresh(self, session: tf.compat.v1.Session, state: DeviceState) -> None:
         """Copies what the program updates from the devices to the session."""
         self.assign(session, self._read_updated(state))
+
+    def merge(self, state: DeviceState, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Returns the state with other values for some variables, for `place_state`.
+
+        Args:
+          state: What is on the devices.
+          values: Whole arrays by variable name.
+        """
+        # What is divided over the devices is placed from the whole.
+        divided = {n: state.variables[n] for n in self._layouts if n not in values}
+        return {**state.variables, **read_state(divided, self._layouts), **values}
 
     def _read_updated(self, state: DeviceState) -> dict[str, np.ndarray]:
         return read_state({name: state.variables[name] for name in self._updated}, self._layouts)

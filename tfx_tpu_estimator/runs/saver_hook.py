@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,10 +12,11 @@ from tfx_tpu_estimator.checkpoints.policies import SavePolicy
 from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
 from tfx_tpu_estimator.inputs.position import remove_position
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror
+from tfx_tpu_estimator.runs.session_writes import SessionWrites
 
 
 class MirrorHook(tf.compat.v1.train.SessionRunHook):
-    """Brings the session's variables up to date before other hooks look at them.
+    """Brings the session's variables up to date before other hooks look at them, and back after.
 
     It must come first. It costs a copy of the state per loop, so it is there only when a run has
     hooks of the user's.
@@ -22,15 +24,27 @@ class MirrorHook(tf.compat.v1.train.SessionRunHook):
     Args:
       mirror: The session's variables.
       state: The state of the run.
+      writes: Brings to the devices what hooks assign.
     """
 
-    def __init__(self, mirror: HostMirror, state: DeviceState):
+    def __init__(self, mirror: HostMirror, state: DeviceState, writes: SessionWrites):
         self._mirror = mirror
         self._state = state
+        self._writes = writes
+
+    def after_create_session(self, session: tf.compat.v1.Session, coord: Any) -> None:
+        """Looks on from before any hook can keep a callable of the session."""
+        del coord
+        self._writes.watch(session)
 
     def before_run(self, run_context: tf.compat.v1.train.SessionRunContext) -> None:
         """Copies the state after the loop that has just run."""
         self._mirror.refresh(run_context.session, self._state)
+
+    def after_run(self, run_context: tf.compat.v1.train.SessionRunContext, run_values: Any) -> None:
+        """Brings what was assigned so far to the devices, before anything is saved."""
+        del run_values
+        self._writes.bring(run_context.session)
 
 
 class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
@@ -45,6 +59,7 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
       listeners: CheckpointSaverListeners.
       mirror: The session's variables.
       state: The state of the run.
+      writes: Brings to the devices what listeners assign.
       get_payload: Returns what to save beside the variables: the position of the input.
     """
 
@@ -55,6 +70,7 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
         listeners: Sequence[tf.compat.v1.train.CheckpointSaverListener],
         mirror: HostMirror,
         state: DeviceState,
+        writes: SessionWrites,
         get_payload: Callable[[], bytes | None],
     ):
         self._policy = policy
@@ -62,6 +78,7 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
         self._listeners = listeners
         self._mirror = mirror
         self._state = state
+        self._writes = writes
         self._get_payload = get_payload
         self._writer: CheckpointWriter | None = None
         self._saved_step: int | None = None
@@ -124,6 +141,9 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
             self._mirror.assign(session, values)
         for listener in self._listeners:
             listener.before_save(session, step)
+        if self._listeners:
+            # Such as the averages of variables, put in their place to be saved.
+            values.update(self._writes.bring(session))
         # Nobody else holds the arrays, so that the writer may read them where they are.
         self._writer.save(values, step, payload=self._get_payload(), copy=False)
         self._saved_step, self._saved_at = step, time.monotonic()
@@ -131,4 +151,5 @@ class DeviceSaverHook(tf.compat.v1.train.SessionRunHook):
             return False
         self._writer.wait()
         wishes = [listener.after_save(session, step) for listener in self._listeners]
+        self._writes.bring(session)
         return any(wishes)

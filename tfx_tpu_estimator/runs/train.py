@@ -29,6 +29,7 @@ from tfx_tpu_estimator.runs.position_saver import positions_saved
 from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminated
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
+from tfx_tpu_estimator.runs.session_writes import SessionWrites
 from tfx_tpu_estimator.runs.training_loop import StepRunner
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
@@ -102,6 +103,7 @@ class _TrainingRun:
         self._plan = LoopPlan(length, total, choices)
         traced = built.traced
         self._mirror = HostMirror(traced, built.executable.program)
+        self._writes = SessionWrites(self._mirror, self._state, built.executable, self._group)
         # Of several processes only the chief has hooks, a host_call, checkpoints and events.
         self._host_call = None
         if self._group.is_chief:
@@ -155,6 +157,8 @@ class _TrainingRun:
         raw = session.raw_session()
         executable = self._built.executable
         self._state.variables = executable.place_state(self._read_initial(raw))
+        if self._request.listeners:
+            self._writes.watch(raw)
         stopped = saver is not None and saver.start(raw)
         done = loop_start = 0
         with (
@@ -178,6 +182,7 @@ class _TrainingRun:
                     continue
                 loop_start = done
                 session.run(self._mirror.read_step)
+                self._writes.bring(raw)
                 if session.should_stop():
                     loops.stop()
                 elif self._watch.requested and self._state.step != self._request.target:
@@ -209,7 +214,9 @@ class _TrainingRun:
         self, saver: DeviceSaverHook | None, scaffold: tf.compat.v1.train.Scaffold
     ) -> list[Any]:
         users = self._users_hooks
-        hooks: list[Any] = [MirrorHook(self._mirror, self._state)] if users else []
+        hooks: list[Any] = []
+        if users:
+            hooks.append(MirrorHook(self._mirror, self._state, self._writes))
         if saver is not None:
             # Before the user's: they see the evaluation of a checkpoint that was just saved.
             hooks.append(saver)
@@ -243,6 +250,7 @@ class _TrainingRun:
             request.listeners,
             self._mirror,
             self._state,
+            self._writes,
             lambda: None if self._position is None else encode_position(self._position),
         )
 
