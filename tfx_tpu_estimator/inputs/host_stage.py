@@ -106,12 +106,12 @@ class StageShards:
           ValueError: The batch has not as many examples as it should.
         """
         counts, *parts = batch
-        for row, part in zip(target, parts, strict=True):
+        for i, part in enumerate(parts):
             if self.fill is None:
-                row[...] = part
+                target[i] = part
                 continue
-            row[:, : part.shape[1]] = part
-            row[:, part.shape[1] :] = self.fill
+            target[i, :, : part.shape[1]] = part
+            target[i, :, part.shape[1] :] = self.fill
         if not counts.size:
             return self.size
         rows = agree_on_rows(self.sources, counts.tolist(), [self.size] * counts.size)

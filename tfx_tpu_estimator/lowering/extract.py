@@ -67,7 +67,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     with traced.graph.as_default():
         graph_def = _keep_reachable(traced.graph.as_graph_def(), fetched)
     outputs = [tensor.op.name for tensor in traced.outputs.tensors.values()]
-    warn_of_pruned(prune_host_ops(traced.graph, graph_def, outputs))
+    pruned = prune_host_ops(traced.graph, graph_def, outputs)
     graph_def = _keep_reachable(graph_def, fetched)
     host = None
     inputs, names = traced.inputs, traced.input_names
@@ -79,6 +79,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
         sent = [t for t, name in zip(inputs, names, strict=True) if name in host.sent]
         inputs = (*sent, *host.tensors)
         names = (*host.sent, *(output.name for output in host.outputs))
+    warn_of_pruned([op for op in pruned if host is None or op.name not in host.nodes])
     handles = {v.handle.op.name: v for v in traced.variables}
     given = {t.op.name for t in (traced.position, *traced.inputs)} | set(handles)
     rewrite_sorted_segments(traced.graph, graph_def)

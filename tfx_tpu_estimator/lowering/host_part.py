@@ -28,6 +28,7 @@ class HostPart:
       outputs: What the host adds to them.
       tensors: Those outputs in the traced graph.
       effects: Ops of the traced graph that run as well.
+      nodes: What runs for that: names of nodes of the traced graph with the inputs of each.
       split: What belongs to the devices.
     """
 
@@ -36,6 +37,7 @@ class HostPart:
     outputs: tuple[StageOutput, ...]
     tensors: tuple[tf.Tensor, ...]
     effects: tuple[tf.Operation, ...]
+    nodes: dict[str, list[str]]
     split: HostSplit
 
     def install(self) -> Callable[[Sequence[tf.Tensor]], list[tf.Tensor]]:
@@ -45,12 +47,10 @@ class HostPart:
           What computes the outputs of one replica's flat input; each call adds to the graph.
         """
         nodes = {node.name: node for node in self.traced.graph.as_graph_def().node}
-        inputs = {tensor.op.name for tensor in self.traced.inputs}
-        wanted = [t.op.name for t in self.tensors] + [op.name for op in self.effects]
-        taken = list_host_nodes(nodes, wanted, self.split, inputs)
-        tables = [op for op in map(self._find_op, taken) if _is_table(op)]
+        tables = [op for op in map(self._find_op, self.nodes) if _is_table(op)]
         handles = self._import_tables(nodes, tables)
-        kept = {name: taken[name] for name in taken if name not in {op.name for op in tables}}
+        shared = {op.name for op in tables}
+        kept = {name: inputs for name, inputs in self.nodes.items() if name not in shared}
         graph_def = self._copy(nodes, kept)
 
         def run(batch: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -128,17 +128,22 @@ def make_host_part(traced: TracedModel, split: HostSplit, device_nodes: Sequence
             "The model_fn uses none of its features and labels: nothing would go to the devices. "
             f"Got {list(traced.input_names)}."
         )
-    types = sorted({t.op.type for t in tensors})
-    _logger.info(
-        "%d ops of the model_fn run on the host, in the input; %d tensors go from there to the "
-        "devices (made by %s).", len(split.required), len(tensors), ", ".join(types) or "none",
-    )  # fmt: skip
+    effects = tuple(split.list_effects(device_nodes))
+    wanted = [op.name for op in (*(t.op for t in tensors), *effects)]
+    nodes = {node.name: node for node in traced.graph.as_graph_def().node}
+    taken = list_host_nodes(nodes, wanted, split, {t.op.name for t in traced.inputs})
+    if taken:
+        _logger.info(
+            "%d ops of the model_fn run on the host, in the input; %d tensors go from there to "
+            "the devices.", len(taken), len(tensors),
+        )  # fmt: skip
     return HostPart(
         traced=traced,
         sent=sent,
         outputs=tuple(_describe(traced, tensor) for tensor in tensors),
         tensors=tensors,
-        effects=tuple(split.list_effects(device_nodes)),
+        effects=effects,
+        nodes=taken,
         split=split,
     )
 

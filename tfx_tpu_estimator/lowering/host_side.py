@@ -6,10 +6,11 @@ warning names them. What comes before them still runs: they become NoOps that ke
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -28,9 +29,27 @@ def is_host_only(op_type: str) -> bool:
     return bool(_HOST_ONLY.search(op_type))
 
 
+@dataclasses.dataclass(frozen=True)
+class PrunedOp:
+    """An op that was taken out.
+
+    Attributes:
+      name: Its name.
+      type: Its type.
+      line: `file:line` of the user's code that made it.
+    """
+
+    name: str
+    type: str
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.type}, {self.line})"
+
+
 def prune_host_ops(
     graph: tf.Graph, graph_def: tf.compat.v1.GraphDef, outputs: Iterable[str]
-) -> list[str]:
+) -> list[PrunedOp]:
     """Takes summaries, prints and asserts out of `graph_def`, in place.
 
     Args:
@@ -39,7 +58,7 @@ def prune_host_ops(
       outputs: Names of the nodes whose values are wanted.
 
     Returns:
-      What was taken out, as `name (type, file:line)`.
+      What was taken out.
     """
     found = [
         (node.name, node.op, owner)
@@ -52,13 +71,13 @@ def prune_host_ops(
     for function in graph_def.library.function:
         _prune(function.node_def, {_producer(r) for r in function.ret.values()}, quiet)
     _prune(graph_def.node, set(outputs), quiet)
-    return [f"{name} ({op}, {find_line(owner, name)})" for name, op, owner in found]
+    return [PrunedOp(name, op, find_line(owner, name)) for name, op, owner in found]
 
 
-def warn_of_pruned(pruned: list[str]) -> None:
+def warn_of_pruned(pruned: Sequence[PrunedOp]) -> None:
     """Says once what is missing on the device."""
-    asserts = [text for text in pruned if "(Assert, " in text]
-    others = [text for text in pruned if "(Assert, " not in text]
+    asserts = [str(op) for op in pruned if op.type == "Assert"]
+    others = [str(op) for op in pruned if op.type != "Assert"]
     if others:
         _logger.warning(
             "These ops only run on a host and were left out of the TPU program: %s. Write "

@@ -17,13 +17,18 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.inputs.structure import is_device_spec, list_paths
 from tfx_tpu_estimator.lowering.collectives import Collectives
-from tfx_tpu_estimator.lowering.embedding import EmbeddingTrace, TracedTable
+from tfx_tpu_estimator.lowering.embedding import (
+    EmbeddingTrace,
+    TracedTable,
+    count_as_trainable,
+)
 from tfx_tpu_estimator.lowering.graph_scope import seeded_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn
 from tfx_tpu_estimator.lowering.outputs import HostFunction, Outputs, collect_outputs
 from tfx_tpu_estimator.lowering.random_ops import RandomStreams
 from tfx_tpu_estimator.lowering.sparse_lookup import LookupScope, dense_lookups
 from tfx_tpu_estimator.lowering.static_forms import join_tables, static_form_handlers
+from tfx_tpu_estimator.lowering.tf_internals_embedding import columns_on_host
 from tfx_tpu_estimator.lowering.tf_internals_tracing import (
     dense_updates,
     device_computation,
@@ -111,7 +116,11 @@ class TracedModel:
         Raises:
           ValueError: At the end of the block, if an op of it reads a tensor of the TPU computation.
         """
-        with self.graph.as_default(), forbid_captures(self.graph, self.device_ops, where):
+        with (
+            self.graph.as_default(),
+            forbid_captures(self.graph, self.device_ops, where),
+            count_as_trainable(self.graph, [table.variable for table in self.tables]),
+        ):
             yield
 
 
@@ -163,7 +172,12 @@ def trace_model(
             nested = [inputs.add(features, "features"), inputs.add(labels, "labels")]
         lookups = LookupScope(graph, inputs.batch_size)
         scopes = (num_replicas, RandomStreams(seed, position), position)
-        with _device_scopes(*scopes) as device_ops, dense_lookups(lookups):
+        # Without tables of their own, embedding columns for TPUs are ordinary ones.
+        with (
+            _device_scopes(*scopes) as device_ops,
+            dense_lookups(lookups),
+            columns_on_host(embedding is None),
+        ):
             if embedding is not None:
                 nested[0] = embedding.connect(nested[0])
             spec = call_model_fn(model_fn, *nested, mode, params, config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from tfx_tpu_estimator.execution.state import take_steps
 from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.host_stream import HostStream, InputLoop
 from tfx_tpu_estimator.inputs.reader import find_counted
+from tfx_tpu_estimator.inputs.row_widths import widen
 from tfx_tpu_estimator.modes import ModeKeys
 
 _MANY = 2**31 - 1
@@ -48,12 +49,15 @@ class LockstepInput:
         self._deployed = deployed
         self._shared = group.count > 1 and all(call.host == 0 for call in deployed.plan.calls)
         self._place = place or list
+        # Rows that the host fills up must be as wide in all processes, which is known only here.
+        self._padded = [i for i, shard in enumerate(deployed.shards) if shard.fill is not None]
+        self._late = group.count > 1 and (self._shared or bool(self._padded))
         self._stopped = False
         self.terminating = False
         self._stream: HostStream | None = None
         if not self._shared or group.is_chief:
             self._stream = HostStream(
-                deployed, next_loop=next_loop, place=None if self._shared else place
+                deployed, next_loop=next_loop, place=None if self._late else place
             )
 
     def __enter__(self) -> LockstepInput:
@@ -92,10 +96,22 @@ class LockstepInput:
         steps = self._agree_on_steps(0 if loop is None else loop.steps)
         if loop is None or not steps:
             return None
+        if self._late:
+            arrays = self._agree_on_widths([array[:steps] for array in loop.batches])
+            return dataclasses.replace(loop, steps=steps, batches=self._place(arrays))
         if steps == loop.steps:
             return loop
         batches = [take_steps(batch, steps) for batch in loop.batches]
         return dataclasses.replace(loop, steps=steps, batches=batches)
+
+    def _agree_on_widths(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Makes rows as wide as the widest of any process."""
+        made = list(arrays)
+        if self._padded:
+            widths = self._group.minimum(*(-made[i].shape[-1] for i in self._padded))
+            for i, width in zip(self._padded, widths, strict=True):
+                made[i] = widen(made[i], -width, self._deployed.shards[i].fill)
+        return made
 
     def _agree_on_steps(self, own: int) -> int:
         """Returns the steps that all processes can take, 0 to end."""
@@ -108,7 +124,11 @@ class LockstepInput:
         going_on, found = self._group.minimum(not self._stopped, -(loop is not None))
         if not going_on or not found:
             return None
-        return loop or self._make_empty(1)
+        if loop is not None and not self._late:
+            return loop
+        loop = loop or self._make_empty(1)
+        arrays = self._agree_on_widths(loop.batches)
+        return dataclasses.replace(loop, batches=self._place(arrays))
 
     def _share(self, loop: InputLoop | None) -> InputLoop | None:
         """Gives every process what the chief has read, or its replicas' part of that."""
@@ -119,7 +139,7 @@ class LockstepInput:
         if not steps:
             return None
         loop = loop or self._make_empty(steps)
-        arrays = self._group.broadcast(loop.batches)
+        arrays = self._group.broadcast(self._agree_on_widths(loop.batches))
         valid = loop.valid
         if valid is not None:
             (valid,) = self._group.broadcast([valid])
