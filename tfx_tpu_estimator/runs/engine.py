@@ -44,6 +44,7 @@ from tfx_tpu_estimator.lowering.embedding_inputs import describe_activations, pr
 from tfx_tpu_estimator.lowering.extract import DeviceGraph, extract_device_graph
 from tfx_tpu_estimator.lowering.hlo import lower_model
 from tfx_tpu_estimator.lowering.host_part import HostPart, refuse_host_part
+from tfx_tpu_estimator.lowering.placeholders import refuse_unfed_placeholders
 from tfx_tpu_estimator.lowering.program import Program
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
 from tfx_tpu_estimator.modes import ModeKeys
@@ -292,6 +293,7 @@ class Engine:
             seed=self.seed,
             embedding=embedding,
         )
+        refuse_unfed_placeholders(traced)
         device_graph = extract_device_graph(traced)
         if plan is not None:
             refuse_host_part(device_graph.host)

@@ -14,6 +14,7 @@ from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
 from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.device_hooks import prepare_hooks
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
 from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import HostMirror, open_session
@@ -73,7 +74,8 @@ class _EvaluationRun:
         # Of several processes only the chief has hooks; all compute the same metrics.
         hooks: list[tf.compat.v1.train.SessionRunHook] = []
         if self._group.is_chief:
-            hooks = [*self._request.hooks, *(traced.spec.evaluation_hooks or ())]
+            users = [*self._request.hooks, *(traced.spec.evaluation_hooks or ())]
+            hooks = prepare_hooks(users, traced, lambda: self._metrics.latest_loss)
         if self._host_call is not None:
             hooks.append(self._host_call.hook)
         fit = FitHook(self._request.checkpoint, traced.scaffold, "the model_fn in mode 'eval'")

@@ -33,6 +33,11 @@ class Metrics:
         if traced.eval_metrics is not None:
             self._function = FedFunction(traced, traced.eval_metrics, "metric_fn", _split_metrics)
 
+    @property
+    def latest_loss(self) -> float | None:
+        """The loss of the latest step; None before the first."""
+        return self._losses[-1] if self._losses else None
+
     def update(self, session: Any, otherwise: tf.Tensor, outputs: Mapping[str, np.ndarray]) -> None:
         """Takes in one step.
 

@@ -16,6 +16,7 @@ from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.host_stream import InputLoop, plan_loops
 from tfx_tpu_estimator.inputs.padding import drop_padding
 from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.device_hooks import prepare_hooks
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine
 from tfx_tpu_estimator.runs.host_function import join_replicas
 from tfx_tpu_estimator.runs.host_session import HostMirror
@@ -81,7 +82,8 @@ def _open(engine: Engine, built: BuiltModel, request: PredictRequest) -> Iterato
     # Of several processes only the chief has hooks.
     hooks: list[tf.compat.v1.train.SessionRunHook] = []
     if engine.group.is_chief:
-        hooks = [*request.hooks, *(traced.spec.prediction_hooks or ())]
+        users = [*request.hooks, *(traced.spec.prediction_hooks or ())]
+        hooks = prepare_hooks(users, traced, lambda: None)
     fit = FitHook(request.checkpoint, traced.scaffold, "the model_fn in mode 'infer'")
     with traced.graph.as_default():
         session = tf.compat.v1.train.SingularMonitoredSession(

@@ -20,6 +20,7 @@ from tfx_tpu_estimator.checkpoints.writer import CheckpointWriter
 from tfx_tpu_estimator.inputs.deployment import DeployedInput
 from tfx_tpu_estimator.inputs.position import InputPosition, encode_position, read_position
 from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.runs.device_hooks import prepare_hooks
 from tfx_tpu_estimator.runs.engine import BuiltModel, Engine, InputSetting
 from tfx_tpu_estimator.runs.host_function import make_host_call
 from tfx_tpu_estimator.runs.host_session import DeviceState, HostMirror, open_session
@@ -220,7 +221,7 @@ class _TrainingRun:
         if saver is not None:
             # Before the user's: they see the evaluation of a checkpoint that was just saved.
             hooks.append(saver)
-        hooks += users
+        hooks += prepare_hooks(users, self._built.traced, self._read_loss)
         if self._host_call is not None:
             hooks.append(self._host_call.hook)
         if self._request.checkpoint is not None:
@@ -228,6 +229,9 @@ class _TrainingRun:
                 FitHook(self._request.checkpoint, scaffold, "the model_fn in mode 'train'")
             )
         return hooks
+
+    def _read_loss(self) -> float | None:
+        return None if self._recorder is None else self._recorder.loss
 
     def _make_saver(self, scaffold: tf.compat.v1.train.Scaffold) -> DeviceSaverHook | None:
         config, request = self._config, self._request
