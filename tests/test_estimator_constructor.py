@@ -31,6 +31,8 @@ def make(**arguments):
         ({"warm_start_from": "/no/such/checkpoint"}, ValueError, "holds no checkpoint"),
         ({"warm_start_from": 3}, ValueError, "must be a path or a WarmStartSettings"),
         ({"model_dir": ""}, ValueError, "model_dir should be non-empty"),
+        ({"config": tpu_estimator.BaseRunConfig()}, ValueError, "an instance of `RunConfig`"),
+        ({"embedding_config_spec": object()}, TypeError, "embedding_config_spec"),
     ],
 )
 def test_wrong_arguments(arguments, error, message):
@@ -41,12 +43,15 @@ def test_wrong_arguments(arguments, error, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"embedding_config_spec": object()}, "embedding_config_spec"),
+        ({"train_distribute": object()}, "`train_distribute` is not supported.*use_tpu=True"),
+        ({"eval_distribute": object()}, "`eval_distribute` is not supported.*use_tpu=True"),
+        ({"device_fn": lambda op: "/cpu:0"}, "`device_fn` has no effect with use_tpu=True"),
     ],
 )
-def test_features_of_later_releases_are_refused_with_the_way_out(arguments, message):
+def test_settings_that_cannot_be_honoured_are_refused_with_the_way_out(arguments, message):
+    config = tpu_estimator.RunConfig(**arguments)
     with pytest.raises(tpu_estimator.FeatureNotAvailableError, match=message):
-        make(**arguments)
+        make(config=config, use_tpu=True, train_batch_size=8)
 
 
 def test_two_different_model_dirs():

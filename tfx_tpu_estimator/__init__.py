@@ -82,6 +82,7 @@ _EXPORTS = {
     "SchemaMismatchError": "errors",
     "ServingInputReceiver": "export.receivers",
     "StochasticGradientDescentParameters": "config.embedding_optimizers",
+    "SupervisedInputReceiver": "export.supervised_receivers",
     "TPUConfig": "config.tpu_config",
     "TPUEstimator": "tpu_estimator",
     "TPUEstimatorSpec": "specs",
@@ -95,7 +96,9 @@ _EXPORTS = {
     "baseline_model_fn": "canned.model_fns",
     "build_parsing_serving_input_receiver_fn": "export.receivers",
     "build_raw_serving_input_receiver_fn": "export.receivers",
+    "build_raw_supervised_input_receiver_fn": "export.supervised_receivers",
     "build_schema_serving_input_receiver_fn": "export.receivers",
+    "build_supervised_input_receiver_fn_from_input_fn": "export.supervised_receivers",
     "call_logit_fn": "lowering.logit_fn",
     "classifier_parse_example_spec": "inputs.parse_spec",
     "dnn_linear_combined_model_fn": "canned.model_fns",
@@ -218,6 +221,11 @@ if TYPE_CHECKING:
         build_parsing_serving_input_receiver_fn,
         build_raw_serving_input_receiver_fn,
         build_schema_serving_input_receiver_fn,
+    )
+    from tfx_tpu_estimator.export.supervised_receivers import (
+        SupervisedInputReceiver,
+        build_raw_supervised_input_receiver_fn,
+        build_supervised_input_receiver_fn_from_input_fn,
     )
     from tfx_tpu_estimator.export_output import (
         ClassificationOutput,

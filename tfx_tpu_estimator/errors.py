@@ -57,10 +57,11 @@ class FeatureNotAvailableError(NotImplementedError):
     """A documented feature that this release does not have; the message says what to do instead.
 
     Example:
-        >>> from tfx_tpu_estimator.config.unsupported import refuse_unsupported_export_mode
+        >>> from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
+        >>> from tfx_tpu_estimator.config.unsupported import refuse_strategies
         >>> try:
-        ...     refuse_unsupported_export_mode("eval")
+        ...     refuse_strategies(BaseRunConfig(train_distribute="mirrored"))
         ... except FeatureNotAvailableError as error:
         ...     print(str(error).split(". ")[0])
-        Exporting mode 'eval' is not available in this release
+        RunConfig `train_distribute` is not supported; got 'mirrored'
     """

@@ -16,11 +16,14 @@ from tfx_tpu_estimator.checkpoints import layout
 from tfx_tpu_estimator.checkpoints.warm_start import resolve_warm_start
 from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
 from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
+from tfx_tpu_estimator.config.overrides import HiddenMember, refuse_overrides
 from tfx_tpu_estimator.execution.host_graph import HostModel
 from tfx_tpu_estimator.execution.host_predict import split_batch
 from tfx_tpu_estimator.export.saved_model import (
     ExportTargets,
-    validate_export_arguments,
+    resolve_receivers,
+    validate_assets_extra,
+    validate_receiver_fn,
     write_saved_model,
 )
 from tfx_tpu_estimator.lowering.model_fn import validate_model_fn
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _logger = logging.getLogger(__name__)
+
+# Members that subclasses may replace: what is built, and which checkpoint is taken.
+_OVERRIDABLE = ("model_fn", "latest_checkpoint")
 
 
 class Estimator:
@@ -74,7 +80,7 @@ class Estimator:
         params: Any = None,
         warm_start_from: Any = None,
     ):
-        _check_not_overridden(type(self))
+        refuse_overrides(type(self), Estimator, _OVERRIDABLE)
         config = arguments.resolve_config(config)
         unsupported.refuse_strategies(config)
         self._model_fn = validate_model_fn(model_fn, params)
@@ -267,27 +273,65 @@ class Estimator:
         Args:
           export_dir_base: Directory in which `<seconds since 1970>` is made.
           serving_input_receiver_fn: Returns a `ServingInputReceiver` or
-            `TensorServingInputReceiver`.
+            `TensorServingInputReceiver`; another mode than PREDICT needs a
+            `SupervisedInputReceiver`.
           assets_extra: {path relative to assets.extra: source file} to copy along.
           as_text: Write the graph as text.
           checkpoint_path: As for `evaluate`.
-          experimental_mode: Only `ModeKeys.PREDICT` in this release.
+          experimental_mode: What to call the model_fn with; TRAIN and EVAL give the metagraphs
+            {train} and {eval}.
 
         Returns:
           The path of the export, as bytes.
 
         Raises:
-          ValueError: No receiver function, no checkpoint, nothing to export, or an extra asset
-            that would leave the export directory.
+          ValueError: No receiver function, no such mode, no checkpoint, nothing to export, or an
+            extra asset that would leave the export directory.
           ExportError: The files could not be written; nothing is left behind.
         """
+        validate_receiver_fn(serving_input_receiver_fn)
+        return self.experimental_export_all_saved_models(
+            export_dir_base,
+            {experimental_mode: serving_input_receiver_fn},
+            assets_extra,
+            as_text,
+            checkpoint_path,
+        )
+
+    def experimental_export_all_saved_models(
+        self,
+        export_dir_base: str,
+        input_receiver_fn_map: dict[str, Callable],
+        assets_extra: dict[str, str] | None = None,
+        as_text: bool = False,
+        checkpoint_path: str | None = None,
+    ) -> bytes:
+        """Writes a SavedModel with a metagraph for each of several modes.
+
+        The metagraphs come in the order {train}, {eval}, {serve} and {serve, tpu}; the variables
+        are those of the first.
+
+        Args:
+          export_dir_base: As for `export_saved_model`.
+          input_receiver_fn_map: {value of `ModeKeys`: receiver function}.
+          assets_extra: As for `export_saved_model`.
+          as_text: As for `export_saved_model`.
+          checkpoint_path: As for `export_saved_model`.
+
+        Returns:
+          The path of the export, as bytes.
+
+        Raises:
+          ValueError: As `export_saved_model` does.
+          ExportError: The files could not be written; nothing is left behind.
+        """
+        receiver_fns = resolve_receivers(input_receiver_fn_map)
         self._export_targets.validate()
-        validate_export_arguments(serving_input_receiver_fn, assets_extra)
-        unsupported.refuse_unsupported_export_mode(experimental_mode)
+        validate_assets_extra(assets_extra)
         checkpoint = self._find_exported(checkpoint_path)
         path = write_saved_model(
             self._host_model(),
-            serving_input_receiver_fn,
+            receiver_fns,
             export_dir_base=os.fsdecode(export_dir_base),
             checkpoint=checkpoint,
             targets=self._export_targets,
@@ -391,16 +435,6 @@ class Estimator:
         return dict.fromkeys(ALL_MODES, HostRunner(self._host_model(), {}))
 
 
-class _HiddenMember:
-    """A member of the base class that a subclass does not have."""
-
-    def __init__(self, message: str):
-        self._message = message
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        raise AttributeError(self._message)
-
-
 class EstimatorV2(Estimator):
     """`Estimator` without the names that TensorFlow 2 had dropped: `tf.estimator.Estimator`.
 
@@ -416,33 +450,10 @@ class EstimatorV2(Estimator):
       False
     """
 
-    export_savedmodel = _HiddenMember(
+    export_savedmodel = HiddenMember(
         "`Estimator.export_savedmodel` has been deprecated. Please use `export_saved_model` "
         "instead."
     )
-
-
-# Members that subclasses may replace: what is built, and which checkpoint is taken.
-_OVERRIDABLE = frozenset({"model_fn", "latest_checkpoint"})
-
-
-def _check_not_overridden(cls: type) -> None:
-    """Refuses subclasses that replace public members, whose contract callers rely on."""
-    public = {name for name in vars(Estimator) if not name.startswith("_")} - _OVERRIDABLE
-    between = cls.__mro__[: cls.__mro__.index(Estimator)]
-    overridden = sorted(
-        {
-            name
-            for c in between
-            for name, member in vars(c).items()
-            if name in public and not isinstance(member, _HiddenMember)
-        }
-    )
-    if overridden:
-        raise ValueError(
-            "Subclasses of Estimator cannot override members of Estimator. "
-            f"{cls.__name__} does override {overridden}."
-        )
 
 
 def _with_model_dir(config: BaseRunConfig, model_dir: str | os.PathLike | None) -> BaseRunConfig:

@@ -104,6 +104,8 @@ class TPUEstimator(Estimator):
         api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         unsupported.refuse_unsupported_config(config)
         self._embedding = _resolve_embedding(embedding_config_spec, config, use_tpu, eval_on_tpu)
+        if use_tpu:
+            unsupported.refuse_device_fn(config)
         if use_tpu and not eval_on_tpu:
             unsupported.refuse_host_evaluation(config)
         if not use_tpu and not eval_on_tpu:

@@ -46,12 +46,10 @@ def test_a_cluster_of_one_passes(monkeypatch):
     unsupported.refuse_host_evaluation(RunConfig())
 
 
-def test_export_modes():
-    unsupported.refuse_unsupported_export_mode("infer")
-    with pytest.raises(FeatureNotAvailableError, match="Exporting mode 'eval'"):
-        unsupported.refuse_unsupported_export_mode("eval")
-    with pytest.raises(ValueError, match="`mode` must be one of"):
-        unsupported.refuse_unsupported_export_mode("x")
+def test_devices_of_ones_own():
+    unsupported.refuse_device_fn(RunConfig())
+    with pytest.raises(FeatureNotAvailableError, match=r"`device_fn` .*Leave it None.*use_tpu=F"):
+        unsupported.refuse_device_fn(RunConfig(device_fn=lambda op: "/cpu:0"))
 
 
 def test_feed_hooks():

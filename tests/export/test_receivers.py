@@ -121,3 +121,9 @@ def test_schema_receiver_does_without_the_label():
             receiver.features["x"], {receiver.receiver_tensors["examples"]: [example(x=[4])]}
         )
     np.testing.assert_array_equal(got, [[4]])
+
+
+@pytest.mark.parametrize("name", ["fixed acidity", "_hidden", "a/b", "ünï", "0"])
+def test_features_may_have_any_name(name):
+    receiver = build_raw_serving_input_receiver_fn({name: tf.zeros([1, 2])})()
+    assert list(receiver.receiver_tensors) == [name]

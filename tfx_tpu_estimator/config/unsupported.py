@@ -5,25 +5,6 @@ from __future__ import annotations
 from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
-from tfx_tpu_estimator.modes import ModeKeys, validate_mode
-
-
-def refuse_unsupported_export_mode(mode: str) -> None:
-    """Refuses exports of a training or evaluation graph.
-
-    Args:
-        mode: one of ModeKeys.
-
-    Raises:
-        ValueError: if it is no mode.
-        FeatureNotAvailableError: if it is not PREDICT.
-    """
-    validate_mode(mode)
-    if mode != ModeKeys.PREDICT:
-        raise FeatureNotAvailableError(
-            f"Exporting mode {mode!r} is not available in this release. Leave "
-            "`experimental_mode` at ModeKeys.PREDICT."
-        )
 
 
 def refuse_strategies(config: BaseRunConfig) -> None:
@@ -58,6 +39,22 @@ def refuse_host_evaluation(config: RunConfig) -> None:
         raise FeatureNotAvailableError(
             "A run of several processes needs `eval_on_tpu`=True; the cluster has "
             f"{processes}. Set it, or unset TF_CONFIG (or `cluster`) and run a single process."
+        )
+
+
+def refuse_device_fn(config: RunConfig) -> None:
+    """Refuses a placement of one's own where the runtime places the model on devices.
+
+    Args:
+        config: the configuration.
+
+    Raises:
+        FeatureNotAvailableError: naming the setting and the way out.
+    """
+    if config.device_fn is not None:
+        raise FeatureNotAvailableError(
+            f"RunConfig `device_fn` has no effect with use_tpu=True; got {config.device_fn!r}. "
+            "Leave it None: the runtime places the model. With use_tpu=False it is honoured."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,16 +16,40 @@ _Base = collections.namedtuple(
 )
 
 
-def _check_feature(name: Any, feature: Any) -> None:
-    if not isinstance(name, str | int):
-        raise ValueError(f"feature keys must be strings or ints: {name!r}.")
-    if not isinstance(feature, _FEATURE_TYPES):
-        raise ValueError(
-            f"feature {name} must be a Tensor, SparseTensor, or RaggedTensor. Got {feature!r}."
-        )
+def validate_named(tensors: Any, kind: str) -> None:
+    """Checks features or labels: one of them, or a dict of them.
+
+    Args:
+      tensors: A Tensor, SparseTensor or RaggedTensor, or {name: such}.
+      kind: "feature" or "label", for the messages.
+
+    Raises:
+      ValueError: They are missing, a name is neither a string nor an int, or one is no tensor.
+    """
+    if tensors is None:
+        raise ValueError(f"{kind}s must be defined.")
+    named = tensors if isinstance(tensors, dict) else {kind: tensors}
+    for name, tensor in named.items():
+        if not isinstance(name, str | int):
+            raise ValueError(f"{kind} keys must be strings or ints: {name!r}.")
+        if not isinstance(tensor, _FEATURE_TYPES):
+            raise ValueError(
+                f"{kind} {name} must be a Tensor, SparseTensor, or RaggedTensor. Got {tensor!r}."
+            )
 
 
-def _check_receivers(tensors: Any) -> dict[str, tf.Tensor]:
+def validate_receiver_tensors(tensors: Any) -> dict[str, tf.Tensor]:
+    """Checks what a request fills.
+
+    Args:
+      tensors: A Tensor or {name: Tensor}.
+
+    Returns:
+      {name: Tensor}; a single one is called "input".
+
+    Raises:
+      ValueError: They are missing, a name is no string, or one is no Tensor.
+    """
     if tensors is None:
         raise ValueError("receiver_tensors must be defined.")
     if not isinstance(tensors, dict):
@@ -37,6 +62,22 @@ def _check_receivers(tensors: Any) -> dict[str, tf.Tensor]:
     return tensors
 
 
+def make_placeholder(name: str, spec: Any, batch_size: int | None) -> tf.Tensor:
+    """Makes what a request fills with one feature or label.
+
+    Args:
+      name: Its name, which the operation gets as far as names of operations allow.
+      spec: A tensor or tf.TensorSpec with its dtype and shape.
+      batch_size: Size of the first dimension, which replaces that of `spec`; None for any.
+
+    Returns:
+      The placeholder.
+    """
+    shape = tf.TensorShape([batch_size]).concatenate(spec.shape[1:])
+    op_name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", str(name)).lstrip("_/-") or "feature"
+    return tf.compat.v1.placeholder(spec.dtype, shape, name=op_name)
+
+
 def _check_alternatives(alternatives: Any) -> dict | None:
     if alternatives is None:
         return None
@@ -44,7 +85,7 @@ def _check_alternatives(alternatives: Any) -> dict | None:
         raise ValueError(
             f"receiver_tensors_alternatives must be a dict {{name: tensors}}, got {alternatives!r}."
         )
-    return {name: _check_receivers(tensors) for name, tensors in alternatives.items()}
+    return {name: validate_receiver_tensors(tensors) for name, tensors in alternatives.items()}
 
 
 class ServingInputReceiver(_Base):
@@ -70,16 +111,13 @@ class ServingInputReceiver(_Base):
     """
 
     def __new__(cls, features, receiver_tensors, receiver_tensors_alternatives=None):
-        if features is None:
-            raise ValueError("features must be defined.")
+        validate_named(features, "feature")
         if not isinstance(features, dict):
             features = {"feature": features}
-        for name, feature in features.items():
-            _check_feature(name, feature)
         return super().__new__(
             cls,
             features,
-            _check_receivers(receiver_tensors),
+            validate_receiver_tensors(receiver_tensors),
             _check_alternatives(receiver_tensors_alternatives),
         )
 
@@ -111,7 +149,7 @@ class TensorServingInputReceiver(_Base):
         return super().__new__(
             cls,
             features,
-            _check_receivers(receiver_tensors),
+            validate_receiver_tensors(receiver_tensors),
             _check_alternatives(receiver_tensors_alternatives),
         )
 
@@ -204,15 +242,12 @@ def build_raw_serving_input_receiver_fn(
       ...     print(receiver_fn().receiver_tensors["x"].shape)
       (None, 4)
     """
-    specs = {
-        name: (tensor.dtype, [default_batch_size, *tensor.shape.as_list()[1:]])
-        for name, tensor in features.items()
-    }
+    # Only these outlive the graph that the tensors may be of.
+    specs = {name: tf.TensorSpec(t.shape, t.dtype) for name, t in features.items()}
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
         placeholders = {
-            name: tf.compat.v1.placeholder(dtype, shape, name=name)
-            for name, (dtype, shape) in specs.items()
+            name: make_placeholder(name, spec, default_batch_size) for name, spec in specs.items()
         }
         return ServingInputReceiver(placeholders, placeholders)
 

@@ -1,11 +1,12 @@
-"""Writes a SavedModel with up to two metagraphs, aside and renamed when it is whole."""
+"""Writes a SavedModel, one metagraph or several, aside and renamed when it is whole."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -14,11 +15,12 @@ from tfx_tpu_estimator.checkpoints.fit import validate_fits
 from tfx_tpu_estimator.checkpoints.saved_tensors import list_restored_shapes
 from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.execution.host_graph import HostModel, session_config
-from tfx_tpu_estimator.export.serving_graph import (
-    ServingGraph,
-    build_cpu_graph,
-    build_tpu_graph,
-)
+from tfx_tpu_estimator.export.export_graph import ExportGraph
+from tfx_tpu_estimator.export.serving_graph import SERVE_TAGS, build_cpu_graph, build_tpu_graph
+from tfx_tpu_estimator.export.supervised_graph import build_supervised_graph
+from tfx_tpu_estimator.modes import ModeKeys
+
+_logger = logging.getLogger(__name__)
 
 _TEMPORARY_PREFIX = "temp-"
 
@@ -51,18 +53,59 @@ class ExportTargets:
             )
 
 
-def validate_export_arguments(receiver_fn: Any, assets_extra: dict | None) -> None:
-    """Checks what the user gave to an export, before anything is built or written.
+# The first one that is exported writes the variables. Training has them all, as checkpoints do.
+_ORDER = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
+
+
+def validate_receiver_fn(receiver_fn: Any) -> None:
+    """Checks that there is a receiver function.
+
+    Args:
+      receiver_fn: The user's function.
 
     Raises:
-      ValueError: No receiver function, or an extra asset whose name leaves the export directory or
-        whose source does not exist.
+      ValueError: It is None, or no function.
     """
-    if receiver_fn is None or not callable(receiver_fn):
+    if not callable(receiver_fn):
         raise ValueError(
-            "`serving_input_receiver_fn` must be a function that returns a ServingInputReceiver, "
-            f"got {receiver_fn!r}."
+            "An input_receiver_fn must be defined: `serving_input_receiver_fn` must be a function "
+            f"that returns a ServingInputReceiver, got {receiver_fn!r}."
         )
+
+
+def resolve_receivers(receiver_fns: Any) -> dict[str, Callable[[], Any]]:
+    """Checks the receiver functions of an export.
+
+    Args:
+      receiver_fns: {value of `ModeKeys`: function}; a mode whose function is None is left out.
+
+    Returns:
+      The modes to export, in the order of their metagraphs.
+
+    Raises:
+      ValueError: There is no mode, a key is no mode, or a value no function.
+    """
+    given = {mode: fn for mode, fn in dict(receiver_fns or {}).items() if fn is not None}
+    unknown = [mode for mode in given if mode not in _ORDER]
+    if unknown or not given:
+        raise ValueError(
+            f"No valid modes for exporting found. Got {list(receiver_fns or {})}; give a receiver "
+            f"function for one or several of {list(_ORDER)}."
+        )
+    for fn in given.values():
+        validate_receiver_fn(fn)
+    return {mode: given[mode] for mode in _ORDER if mode in given}
+
+
+def validate_assets_extra(assets_extra: dict | None) -> None:
+    """Checks the extra assets of an export.
+
+    Args:
+      assets_extra: {path below assets.extra: source file}, or None.
+
+    Raises:
+      ValueError: A name leaves the export directory, or a source does not exist.
+    """
     for name, source in (assets_extra or {}).items():
         parts = os.path.normpath(name).split(os.sep)
         if os.path.isabs(name) or ".." in parts or parts == ["."]:
@@ -76,7 +119,7 @@ def validate_export_arguments(receiver_fn: Any, assets_extra: dict | None) -> No
 
 def write_saved_model(
     model: HostModel,
-    receiver_fn: Callable[[], Any],
+    receiver_fns: Mapping[str, Callable[[], Any]],
     *,
     export_dir_base: str,
     checkpoint: str,
@@ -86,15 +129,15 @@ def write_saved_model(
 ) -> str:
     """Exports a model; see `Estimator.export_saved_model`.
 
-    Both graphs are built before a directory is made, so that a fault of the model_fn leaves no
-    trace. The variables are written once, with the graph that a CPU can run.
+    All graphs are built before a directory is made, so that a fault of the model_fn leaves no
+    trace. The variables are written once, with the first graph, which a CPU can run.
 
     Args:
       model: The model.
-      receiver_fn: The user's serving_input_receiver_fn.
+      receiver_fns: The user's receiver function by mode, from `resolve_receivers`.
       export_dir_base: Where the timestamped directory is made.
       checkpoint: Prefix of the checkpoint to export.
-      targets: Which metagraphs to write.
+      targets: Which metagraphs to write for mode PREDICT.
       assets_extra: {path below assets.extra: source file}.
       as_text: Write saved_model.pbtxt rather than saved_model.pb.
 
@@ -106,23 +149,20 @@ def write_saved_model(
       ExportError: The files could not be written, the disk being full for example. Nothing is
         left behind.
     """
-    # A session cannot be opened on the TPU graph here, so the variables are always written with
-    # the CPU graph; it is taken out again when it is not wanted.
-    cpu_graph = build_cpu_graph(model, receiver_fn)
-    shapes = list_restored_shapes(cpu_graph.saver, cpu_graph.graph)
-    validate_fits(checkpoint, shapes, "the model_fn in mode 'infer'")
-    tpu_graph = None
-    if targets.to_tpu:
-        tpu_graph = build_tpu_graph(model, receiver_fn, wrap=targets.wrap_tpu)
+    graphs = _build_graphs(model, receiver_fns, targets)
+    for graph in graphs:
+        if graph.runs_on_host:
+            shapes = list_restored_shapes(graph.saver, graph.graph)
+            validate_fits(checkpoint, shapes, f"the model_fn in mode {graph.mode!r}")
     final, temporary = _choose_directories(export_dir_base)
     try:
         builder = tf.compat.v1.saved_model.Builder(temporary)
-        _add_with_variables(builder, cpu_graph, checkpoint, model.config)
-        if tpu_graph is not None:
-            _add_graph(builder, tpu_graph)
+        _add_with_variables(builder, graphs[0], checkpoint, model.config)
+        for graph in graphs[1:]:
+            _add_graph(builder, graph)
         builder.save(as_text=as_text)
         if not targets.to_cpu:
-            _remove_metagraph(temporary, cpu_graph.tags, as_text)
+            _remove_metagraph(temporary, SERVE_TAGS, as_text)
         _copy_assets_extra(assets_extra or {}, temporary)
         tf.io.gfile.rename(temporary, final)
     except (tf.errors.OpError, OSError) as error:
@@ -139,6 +179,26 @@ def write_saved_model(
     return final
 
 
+def _build_graphs(
+    model: HostModel, receiver_fns: Mapping[str, Callable[[], Any]], targets: ExportTargets
+) -> list[ExportGraph]:
+    """Returns the graphs to write; the first one is for the host and has the variables."""
+    supervised = [m for m in receiver_fns if m != ModeKeys.PREDICT]
+    graphs = [build_supervised_graph(model, receiver_fns[m], m) for m in supervised]
+    if supervised and targets.to_tpu:
+        _logger.warning("Modes %s are exported for the host, not for TPUs.", supervised)
+    receiver_fn = receiver_fns.get(ModeKeys.PREDICT)
+    if receiver_fn is None:
+        return graphs
+    # No session can be opened on the TPU graph here. So the graph for the CPU writes the variables
+    # also where it is not wanted, and is taken out again.
+    if targets.to_cpu or not graphs:
+        graphs.append(build_cpu_graph(model, receiver_fn))
+    if targets.to_tpu:
+        graphs.append(build_tpu_graph(model, receiver_fn, wrap=targets.wrap_tpu))
+    return graphs
+
+
 def _choose_directories(base: str) -> tuple[str, str]:
     """Returns a final path that is free and the temporary one beside it."""
     seconds = int(time.time())
@@ -149,30 +209,32 @@ def _choose_directories(base: str) -> tuple[str, str]:
     return os.path.join(base, str(seconds)), os.path.join(base, f"{_TEMPORARY_PREFIX}{seconds}")
 
 
-def _add_with_variables(builder, serving: ServingGraph, checkpoint: str, config: Any) -> None:
+def _add_with_variables(builder, exported: ExportGraph, checkpoint: str, config: Any) -> None:
     with (
-        serving.graph.as_default(),
-        tf.compat.v1.Session(graph=serving.graph, config=session_config(config)) as session,
+        exported.graph.as_default(),
+        tf.compat.v1.Session(graph=exported.graph, config=session_config(config)) as session,
     ):
-        serving.saver.restore(session, checkpoint)
-        session.run(serving.init_op)
+        exported.saver.restore(session, checkpoint)
+        session.run(exported.init_op)
         builder.add_meta_graph_and_variables(
             session,
-            list(serving.tags),
-            signature_def_map=serving.signatures,
-            assets_collection=serving.assets,
-            main_op=serving.init_op,
+            list(exported.tags),
+            signature_def_map=exported.signatures,
+            assets_collection=exported.assets,
+            main_op=exported.init_op,
+            saver=exported.saver,
             strip_default_attrs=True,
         )
 
 
-def _add_graph(builder, serving: ServingGraph) -> None:
-    with serving.graph.as_default():
+def _add_graph(builder, exported: ExportGraph) -> None:
+    with exported.graph.as_default():
         builder.add_meta_graph(
-            list(serving.tags),
-            signature_def_map=serving.signatures,
-            assets_collection=serving.assets,
-            main_op=serving.init_op,
+            list(exported.tags),
+            signature_def_map=exported.signatures,
+            assets_collection=exported.assets,
+            main_op=exported.init_op,
+            saver=exported.saver,
             strip_default_attrs=True,
         )
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.execution.host_graph import HostModel, new_graph
 from tfx_tpu_estimator.export.embedded_features import look_up_outside
+from tfx_tpu_estimator.export.export_graph import ExportGraph, finish_graph, scaffold_of
 from tfx_tpu_estimator.export.signatures import build_signatures, list_export_outputs
 from tfx_tpu_estimator.lowering.model_fn import resource_variables
 from tfx_tpu_estimator.lowering.tf_internals import run_on_tpu_when_served, single_replica
@@ -21,40 +22,17 @@ SERVE_TAGS = (tf.saved_model.SERVING,)
 TPU_TAGS = (tf.saved_model.SERVING, tf.saved_model.TPU)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ServingGraph:
-    """A graph ready to be written as one metagraph.
-
-    Attributes:
-      graph: The graph.
-      tags: Its tag set.
-      signatures: {name: SignatureDef}.
-      saver: What restores the checkpoint into it.
-      init_op: Initialises tables and local variables when the model is loaded.
-      assets: Tensors that hold the paths of files the graph reads.
-    """
-
-    graph: tf.Graph
-    tags: tuple[str, ...]
-    signatures: dict[str, Any]
-    saver: tf.compat.v1.train.Saver
-    init_op: tf.Operation
-    assets: list[tf.Tensor]
-
-
-def build_cpu_graph(model: HostModel, receiver_fn: Callable[[], Any]) -> ServingGraph:
+def build_cpu_graph(model: HostModel, receiver_fn: Callable[[], Any]) -> ExportGraph:
     """Builds the model_fn in mode PREDICT as it is, with params['use_tpu'] False."""
     with new_graph(model.config) as graph, single_replica():
         tf.compat.v1.train.create_global_step(graph)
         receiver = receiver_fn()
         spec = _call(model, receiver.features, use_tpu=False)
         signatures = build_signatures(receiver, list_export_outputs(spec))
-        return _finish(graph, SERVE_TAGS, signatures, _scaffold_of(spec))
+        return finish_graph(graph, ModeKeys.PREDICT, SERVE_TAGS, signatures, scaffold_of(spec))
 
 
-def build_tpu_graph(
-    model: HostModel, receiver_fn: Callable[[], Any], *, wrap: bool
-) -> ServingGraph:
+def build_tpu_graph(model: HostModel, receiver_fn: Callable[[], Any], *, wrap: bool) -> ExportGraph:
     """Builds the model_fn in mode PREDICT to run on a TPU, with params['use_tpu'] True.
 
     The receiver, which may parse strings, stays on the host.
@@ -79,8 +57,9 @@ def build_tpu_graph(
             outputs, scaffold = _outputs_on_tpu(model, receiver.features)
         else:
             spec = _call(model, receiver.features, use_tpu=True)
-            outputs, scaffold = list_export_outputs(spec), _scaffold_of(spec)
-        return _finish(graph, TPU_TAGS, build_signatures(receiver, outputs), scaffold)
+            outputs, scaffold = list_export_outputs(spec), scaffold_of(spec)
+        signatures = build_signatures(receiver, outputs)
+        return finish_graph(graph, ModeKeys.PREDICT, TPU_TAGS, signatures, scaffold)
 
 
 def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
@@ -95,7 +74,7 @@ def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
         # The function that is being built does not inherit the creators of the graph around it.
         with resource_variables(), _restored_variables(outside):
             spec = _call(model, on_tpu, use_tpu=True)
-        found["scaffold"] = _scaffold_of(spec)
+        found["scaffold"] = scaffold_of(spec)
         found["outputs"] = list_export_outputs(spec)
         return [t for o in found["outputs"].values() for t in o.tensors() if t is not None]
 
@@ -140,25 +119,3 @@ def _check_tpu_features(features: Any) -> None:
 def _call(model: HostModel, features: Any, *, use_tpu: bool) -> EstimatorSpec | TPUEstimatorSpec:
     params = model.params_for(None, use_tpu=use_tpu)
     return model.call(features, None, ModeKeys.PREDICT, params)
-
-
-def _scaffold_of(spec: EstimatorSpec | TPUEstimatorSpec) -> tf.compat.v1.train.Scaffold:
-    if isinstance(spec, TPUEstimatorSpec):
-        scaffold = spec.scaffold_fn() if spec.scaffold_fn else None
-    else:
-        scaffold = spec.scaffold
-    return scaffold or tf.compat.v1.train.Scaffold()
-
-
-def _finish(graph, tags, signatures, scaffold) -> ServingGraph:
-    init_op = scaffold.local_init_op or tf.group(
-        tf.compat.v1.local_variables_initializer(), tf.compat.v1.tables_initializer()
-    )
-    return ServingGraph(
-        graph=graph,
-        tags=tags,
-        signatures=signatures,
-        saver=scaffold.saver or tf.compat.v1.train.Saver(sharded=True),
-        init_op=init_op,
-        assets=graph.get_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS),
-    )

@@ -47,7 +47,8 @@ def build_signatures(receiver: Any, outputs: dict[str, ExportOutput]) -> dict[st
     """Returns {name: SignatureDef} for every way to feed the model and every output.
 
     An output whose signature cannot have the receiver's input (classification and regression
-    signatures take one string tensor of tf.Examples) is left out with a warning.
+    signatures take one string tensor of tf.Examples), or that needs more than is fed, is left out
+    with a warning.
 
     Args:
       receiver: A `ServingInputReceiver` or `TensorServingInputReceiver`.
@@ -62,11 +63,33 @@ def build_signatures(receiver: Any, outputs: dict[str, ExportOutput]) -> dict[st
         for key, output in outputs.items():
             name = key if way is None else f"{way}:{key}"
             try:
-                signatures[name] = output.as_signature_def(tensors)
+                signature = output.as_signature_def(tensors)
+                _refuse_unfed(tensors, output)
             except ValueError as error:
                 left_out[name] = str(error)
+            else:
+                signatures[name] = signature
     for name, reason in left_out.items():
         _logger.warning("Signature %r is left out of the SavedModel: %s", name, reason)
     if not signatures:
         raise ValueError(f"No signature can be exported: {left_out}.")
     return signatures
+
+
+def _refuse_unfed(receiver_tensors: dict[str, tf.Tensor], output: ExportOutput) -> None:
+    """Refuses an output that depends on a placeholder which is not among those fed."""
+    fed = {tensor.ref() for tensor in receiver_tensors.values()}
+    outputs = [tensor for tensor in output.tensors() if tensor is not None]
+    waiting = list(tf.nest.flatten(outputs, expand_composites=True))
+    seen = set()
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.ref() in fed or tensor.ref() in seen:
+            continue
+        seen.add(tensor.ref())
+        if tensor.op.type == "Placeholder":
+            raise ValueError(
+                f"its inputs {sorted(receiver_tensors)} are insufficient, as it depends on the "
+                f"placeholder {tensor.op.name!r}, which is not among them."
+            )
+        waiting += tensor.op.inputs

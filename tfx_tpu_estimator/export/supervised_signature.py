@@ -1,0 +1,75 @@
+"""The signature of a metagraph for training or evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys
+
+_METHODS = {
+    ModeKeys.TRAIN: "tensorflow/supervised/training",
+    ModeKeys.EVAL: "tensorflow/supervised/eval",
+}
+_LOSS = "loss"
+_PREDICTIONS = "predictions"
+_METRICS = "metrics"
+
+
+def build_supervised_signature(receiver_tensors: Mapping[str, tf.Tensor], spec: EstimatorSpec):
+    """Returns the SignatureDef of a graph in mode TRAIN or EVAL.
+
+    Its outputs are `loss`, `predictions/<key>` (`predictions` if they are one tensor),
+    `metrics/<name>/value` and `metrics/<name>/update_op`. A name that begins so already is kept.
+
+    Args:
+      receiver_tensors: {name: placeholder} that are fed.
+      spec: What the model_fn returned.
+
+    Raises:
+      ValueError: A key of the predictions or a name of a metric is no string.
+    """
+    outputs = {_LOSS: spec.loss, **_name_predictions(spec.predictions)}
+    for name, (value, update) in (spec.eval_metric_ops or {}).items():
+        prefix = _prefix(name, _METRICS)
+        outputs[f"{prefix}/value"] = value
+        outputs[f"{prefix}/update_op"] = _to_tensor(update)
+    return tf.compat.v1.saved_model.build_signature_def(
+        inputs=_describe(receiver_tensors),
+        outputs=_describe(outputs),
+        method_name=_METHODS[spec.mode],
+    )
+
+
+def _name_predictions(predictions: Any) -> dict[str, Any]:
+    if predictions is None:
+        return {}
+    if not isinstance(predictions, Mapping):
+        return {_PREDICTIONS: predictions}
+    return {_prefix(key, _PREDICTIONS): value for key, value in predictions.items()}
+
+
+def _prefix(key: Any, prefix: str) -> str:
+    # Heads have keys of several parts.
+    name = "/".join(key) if isinstance(key, tuple) else key
+    if not isinstance(name, str):
+        raise ValueError(f"A key of the exported {prefix} must be a string; got {key!r}.")
+    return name if name.startswith(prefix) else f"{prefix}/{name}"
+
+
+def _to_tensor(update: Any) -> tf.Tensor:
+    """A signature has tensors only: an operation becomes an empty one that waits for it."""
+    if isinstance(update, tf.Tensor):
+        return update
+    if not isinstance(update, tf.Operation):
+        return tf.convert_to_tensor(update)
+    with tf.control_dependencies([update]):
+        return tf.constant([], name="metric_op_wrapper")
+
+
+def _describe(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: tf.compat.v1.saved_model.build_tensor_info(tensor) for name, tensor in tensors.items()
+    }
