@@ -102,7 +102,9 @@ _EXPORTS = {
     "call_logit_fn": "lowering.logit_fn",
     "classifier_parse_example_spec": "inputs.parse_spec",
     "dnn_linear_combined_model_fn": "canned.model_fns",
+    "dnn_logit_fn_builder": "canned.logit_fns",
     "dnn_model_fn": "canned.model_fns",
+    "linear_logit_fn_builder": "canned.logit_fns",
     "linear_model_fn": "canned.model_fns",
     "make_early_stopping_hook": "training.early_stopping",
     "make_stop_at_checkpoint_step_hook": "training.checkpoint_step_hook",
@@ -170,6 +172,10 @@ if TYPE_CHECKING:
         LinearEstimatorV2,
         LinearRegressor,
         LinearRegressorV2,
+    )
+    from tfx_tpu_estimator.canned.logit_fns import (
+        dnn_logit_fn_builder,
+        linear_logit_fn_builder,
     )
     from tfx_tpu_estimator.canned.model_fns import (
         baseline_model_fn,

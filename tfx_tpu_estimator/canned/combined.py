@@ -15,6 +15,7 @@ from tfx_tpu_estimator.canned.optimizers import (
     is_keras_optimizer,
     minimize,
     reserve_training_scope,
+    validate_optimizer,
 )
 
 # Learning rates of optimizers that are given by name.
@@ -62,6 +63,7 @@ class CombinedModel(CannedModel):
                 f"{self.dnn_hidden_units!r}."
             )
         for name in ("dnn_optimizer", "linear_optimizer"):
+            object.__setattr__(self, name, validate_optimizer(getattr(self, name), name))
             if isinstance(getattr(self, name), tf.compat.v1.train.SyncReplicasOptimizer):
                 raise ValueError(
                     f"SyncReplicasOptimizer does not support multi optimizers case: `{name}`. Use "

@@ -17,8 +17,8 @@ from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 class Head(abc.ABC):
     """The last part of a model: the API of `tf.estimator.Head`.
 
-    A head of your own has the properties `name` and `logits_dimension` and the method
-    `create_estimator_spec`, and for TPUEstimator `create_tpu_estimator_spec`.
+    A head of your own has the properties and the methods `loss` and `predictions`, and one of
+    `create_tpu_estimator_spec` and, for use without devices only, `create_estimator_spec`.
 
     Example:
       >>> from tfx_tpu_estimator.canned.binary_head import BinaryClassHead
@@ -69,7 +69,6 @@ class Head(abc.ABC):
           keys: Of `PredictionKeys`; None for all.
         """
 
-    @abc.abstractmethod
     def create_tpu_estimator_spec(
         self,
         features: Mapping[str, Any],
@@ -105,7 +104,12 @@ class Head(abc.ABC):
         Raises:
           ValueError: Labels, logits or weights do not fit the head; or not exactly one of
             `optimizer` and `train_op_fn` is given in TRAIN.
+          TypeError: A head of the user's own has no such method.
         """
+        raise TypeError(
+            f"{type(self).__name__} has no create_tpu_estimator_spec. A subclass of Head must "
+            "implement it to run on devices; `create_estimator_spec` is enough without."
+        )
 
     def create_estimator_spec(
         self,

@@ -26,8 +26,13 @@ def mean(values: tf.Tensor, weights: tf.Tensor | None, name: str) -> MetricOp:
 
 
 def mean_of_batches(values: tf.Tensor, name: str) -> MetricOp:
-    """The mean of numbers that each stand for a batch."""
-    return _metrics.mean(values, name=name)
+    """The mean of numbers that each stand for a batch.
+
+    Args:
+      values: A scalar, or [replicas]: every replica's number, whose mean is the batch's.
+      name: Of the metric.
+    """
+    return _metrics.mean(tf.reduce_mean(values), name=name)
 
 
 def auc(

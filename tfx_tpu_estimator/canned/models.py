@@ -106,7 +106,7 @@ class DnnModel(CannedModel):
         units = settings.validate_hidden_units(self.hidden_units, "hidden_units")
         object.__setattr__(self, "hidden_units", units)
         settings.validate_dropout(self.dropout, "dropout")
-        validate_optimizer(self.optimizer)
+        object.__setattr__(self, "optimizer", validate_optimizer(self.optimizer))
 
     def build(self, features: Any, labels: Any, mode: str, config: Any, *, use_tpu: bool) -> Spec:
         """Builds the model; see `CannedModel.build`."""
@@ -163,7 +163,7 @@ class LinearModel(CannedModel):
         object.__setattr__(self, "feature_columns", columns)
         settings.validate_combiner(self.sparse_combiner, "sparse_combiner")
         if self.optimizer is not None:
-            validate_optimizer(self.optimizer)
+            object.__setattr__(self, "optimizer", validate_optimizer(self.optimizer))
 
     def build(self, features: Any, labels: Any, mode: str, config: Any, *, use_tpu: bool) -> Spec:
         """Builds the model; see `CannedModel.build`."""
@@ -202,7 +202,7 @@ class BaselineModel(CannedModel):
     weight_column: Any = None
 
     def __post_init__(self) -> None:
-        validate_optimizer(self.optimizer)
+        object.__setattr__(self, "optimizer", validate_optimizer(self.optimizer))
 
     def build(self, features: Any, labels: Any, mode: str, config: Any, *, use_tpu: bool) -> Spec:
         """Builds the model; see `CannedModel.build`."""

@@ -26,15 +26,18 @@ KERAS_NAMES = {
 }
 
 
-def validate_optimizer(optimizer: Any, name: str = "optimizer") -> None:
+def validate_optimizer(optimizer: Any, name: str = "optimizer") -> Any:
     """Checks a canned model's optimizer before anything is built.
 
     Args:
       optimizer: A name, an optimizer, or a function without arguments that returns one.
       name: Of the argument, for the message.
 
+    Returns:
+      The same, or the form of a Keras optimizer that works in graphs.
+
     Raises:
-      ValueError: It is something else, or an unknown name.
+      ValueError: It is something else, an unknown name, or works nowhere but eagerly.
     """
     if isinstance(optimizer, str):
         if optimizer not in V1_NAMES:
@@ -43,8 +46,12 @@ def validate_optimizer(optimizer: Any, name: str = "optimizer") -> None:
                 f"{tuple(sorted(V1_NAMES))}. `{name}` may also be a tf.compat.v1.train.Optimizer, "
                 "a tf.keras.optimizers.legacy.Optimizer or a function that returns one of them."
             )
-    elif not callable(optimizer):
+        return optimizer
+    if is_optimizer(optimizer):
+        return _to_legacy(optimizer, name)
+    if not callable(optimizer):
         _check_type(optimizer, name)
+    return optimizer
 
 
 def resolve_optimizer(
@@ -66,12 +73,21 @@ def resolve_optimizer(
         if keras:
             return getattr(tf.keras.optimizers.legacy, KERAS_NAMES[optimizer])(**rate)
         return getattr(tf.compat.v1.train, V1_NAMES[optimizer])(**rate)
-    if is_optimizer(optimizer):
-        return _renew(optimizer)
-    if callable(optimizer):
+    if not is_optimizer(optimizer):
         optimizer = optimizer()
-    _check_type(optimizer, name)
-    return _to_legacy(optimizer)
+        _check_type(optimizer, name)
+        if _is_eager_only(optimizer):
+            raise ValueError(
+                f"The function given as `{name}` returned a {type(optimizer).__name__} that does "
+                "not work in graphs, where it was called. Please return an instance of "
+                f"tf.keras.optimizers.legacy.{type(optimizer).__name__}, or an optimizer of "
+                "tf.compat.v1.train."
+            )
+        return optimizer
+    if is_keras_optimizer(optimizer):
+        # The variables of a Keras optimizer belong to one graph.
+        return type(optimizer).from_config(optimizer.get_config())
+    return optimizer
 
 
 def is_optimizer(value: Any) -> bool:
@@ -143,27 +159,25 @@ def _minimize_keras(
     return optimizer.apply_gradients(list(zip(gradients, variables, strict=True)))
 
 
-def _renew(optimizer: Any) -> Any:
-    """Returns an optimizer without variables: those of a Keras optimizer belong to one graph."""
-    if not is_keras_optimizer(optimizer):
-        return optimizer
-    optimizer = _to_legacy(optimizer)
-    return type(optimizer).from_config(optimizer.get_config())
+def _is_eager_only(optimizer: Any) -> bool:
+    return is_keras_optimizer(optimizer) and not isinstance(
+        optimizer, tf.keras.optimizers.legacy.Optimizer
+    )
 
 
-def _to_legacy(optimizer: Any) -> Any:
+def _to_legacy(optimizer: Any, name: str) -> Any:
     """Returns the form of a Keras optimizer that works in a graph."""
-    legacy = tf.keras.optimizers.legacy.Optimizer
-    if not is_keras_optimizer(optimizer) or isinstance(optimizer, legacy):
+    if not _is_eager_only(optimizer):
         return optimizer
-    convert = getattr(tf.keras.optimizers.legacy, type(optimizer).__name__, None)
-    if convert is None:
+    kind = type(optimizer).__name__
+    legacy = getattr(tf.keras.optimizers.legacy, kind, None)
+    if legacy is None:
         raise ValueError(
-            f"`optimizer` {type(optimizer).__name__} does not work in a graph. Use the one of "
-            "tf.keras.optimizers.legacy, or of tf.compat.v1.train."
+            f"`{name}` {kind} does not work in graphs. Use one of tf.keras.optimizers.legacy or of "
+            "tf.compat.v1.train."
         )
     config = optimizer.get_config()
-    return convert(**{name: config[name] for name in convert().get_config() if name in config})
+    return legacy(**{key: config[key] for key in legacy().get_config() if key in config})
 
 
 def _check_type(optimizer: Any, name: str) -> None:

@@ -198,7 +198,7 @@ class TaskHead(Head):
                 features,
                 self._weight_column,
                 logits,
-                per_logit=unweighted.shape[-1] == self.logits_dimension,
+                per_logit=unweighted.shape[-1] == self.logits_dimension > 1,
             )
             reduced = reductions.reduce_loss(unweighted, weights, self._reduction)
         return Losses(labels=labels, unweighted=unweighted, weights=weights, reduced=reduced)
