@@ -7,10 +7,11 @@ replicas with CrossShardOptimizer, and before it sums anything over replicas.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -212,9 +213,35 @@ def make_default_initializer(dimension: int) -> Any:
     return tf.compat.v1.truncated_normal_initializer(stddev=1 / math.sqrt(dimension))
 
 
+@contextlib.contextmanager
+def count_as_trainable(graph: tf.Graph, names: Collection[str]) -> Iterator[None]:
+    """Lists variables among the trainable ones inside the block, as the host's engine has them.
+
+    No optimizer of the model may see tables, but a warm start takes what is trainable.
+
+    Args:
+      graph: Their graph.
+      names: Names of the variables.
+    """
+    trainable = graph.get_collection_ref(tf.compat.v1.GraphKeys.TRAINABLE_VARIABLES)
+    before = list(trainable)
+    made = graph.get_collection(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
+    trainable.extend(variable for variable in made if variable.op.name in names)
+    try:
+        yield
+    finally:
+        trainable[:] = before
+
+
 def _hide_anchor(graph: tf.Graph) -> None:
-    """Keeps the anchor's slots out of checkpoints: other engines have no such variables."""
-    kept = graph.get_collection_ref(tf.compat.v1.GraphKeys.GLOBAL_VARIABLES)
-    hidden = [v for v in kept if ANCHOR in v.op.name.split("/")]
-    kept[:] = [v for v in kept if all(v is not h for h in hidden)]
-    graph.get_collection_ref(tf.compat.v1.GraphKeys.LOCAL_VARIABLES).extend(hidden)
+    """Keeps the anchor and its slots from all that comes after the model_fn.
+
+    Checkpoints must not have them, as other engines know no such variables.
+    """
+    keys = tf.compat.v1.GraphKeys
+    for key in (keys.GLOBAL_VARIABLES, keys.TRAINABLE_VARIABLES, keys.MOVING_AVERAGE_VARIABLES):
+        listed = graph.get_collection_ref(key)
+        hidden = [v for v in listed if ANCHOR in v.op.name.split("/")]
+        listed[:] = [v for v in listed if all(v is not h for h in hidden)]
+        if key == keys.GLOBAL_VARIABLES:
+            graph.get_collection_ref(keys.LOCAL_VARIABLES).extend(hidden)
