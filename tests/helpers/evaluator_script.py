@@ -1,4 +1,6 @@
-"""One process of a cluster of a chief and an evaluator: does what TF_CONFIG says.
+"""One process of a cluster that trains and evaluates: does what TF_CONFIG says.
+
+Several processes that train do so on devices.
 
 evaluator_script.py <model_dir> <max_steps, or "stop early">
 """
@@ -24,11 +26,15 @@ class SlowDown(tf1.train.SessionRunHook):
         time.sleep(0.05)
 
 
+def make_estimator(model_dir):
+    run = {"save_checkpoints_steps": 10, "keep_checkpoint_max": 3}
+    if "worker" in json.loads(os.environ["TF_CONFIG"])["cluster"]:
+        return models.make_tpu_estimator(model_dir, replicas=2, loop=2, run=run)
+    return models.make_estimator(model_dir, config=tpu_estimator.RunConfig(**run))
+
+
 def main(model_dir, how):
-    config = tpu_estimator.RunConfig(
-        model_dir=model_dir, tf_random_seed=1, save_checkpoints_steps=10, keep_checkpoint_max=3
-    )
-    estimator = models.make_estimator(model_dir, config=config)
+    estimator = make_estimator(model_dir)
     hooks = [SlowDown()]
     if how == EARLY:
         # The metrics are those that the other process writes.
@@ -43,7 +49,7 @@ def main(model_dir, how):
         tpu_estimator.TrainSpec(models.train_input_fn, max_steps=max_steps, hooks=hooks),
         tpu_estimator.EvalSpec(
             models.eval_input_fn,
-            steps=None,
+            steps=10,
             exporters=tpu_estimator.FinalExporter("final", models.receiver_fn),
             start_delay_secs=0.1,
             throttle_secs=0,

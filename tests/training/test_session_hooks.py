@@ -163,7 +163,7 @@ def test_global_step_waiter_hook(tmp_path, use_tpu):
 
 
 @ENGINES
-def test_profiler_hook(tmp_path, use_tpu):
+def test_profiler_hook(tmp_path, use_tpu, caplog):
     # It opens its event file at once, which TensorFlow 2 allows in a graph only.
     with tf.Graph().as_default():
         hook = tf1.train.ProfilerHook(save_steps=4, output_dir=str(tmp_path / "mine"))
@@ -171,6 +171,7 @@ def test_profiler_hook(tmp_path, use_tpu):
     files = sorted((tmp_path / "mine").glob("timeline-*.json"))
     assert files
     assert json.loads(files[0].read_text())["traceEvents"]
+    assert ("and not the steps, which run on devices" in caplog.text) == use_tpu
 
 
 def fed_model_fn(features, labels, mode, params):

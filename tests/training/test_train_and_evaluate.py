@@ -72,6 +72,9 @@ def test_every_checkpoint_is_evaluated_and_exported(tmp_path, use_tpu):
     assert [os.path.basename(path).decode() for path in exports] == [
         versions[name][-1] for name in ("final", "latest", "best")
     ]
+    # Evaluations and exports on the way leave the training as it is.
+    _, kernel, _ = models.train_by_hand(20)
+    np.testing.assert_allclose(estimator.get_variable_value("kernel"), kernel, rtol=1e-4)
     loaded = tf.saved_model.load(os.fsdecode(exports[0]), tags=["serve"])
     served = loaded.signatures["serving_default"](tf.constant(models.FEATURES))
     predicted = [p["probabilities"] for p in estimator.predict(models.eval_input_fn)]

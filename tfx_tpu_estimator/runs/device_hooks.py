@@ -8,6 +8,7 @@ where hooks run, so that what depends on it, on variables and on the step alone 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.placeholders import list_needed_placeholders
 from tfx_tpu_estimator.lowering.trace import TracedModel
+
+_logger = logging.getLogger(__name__)
 
 SessionRunHook = tf.compat.v1.train.SessionRunHook
 
@@ -32,6 +35,11 @@ def prepare_hooks(
     """
     if not hooks:
         return []
+    if any(isinstance(hook, tf.compat.v1.train.ProfilerHook) for hook in hooks):
+        _logger.warning(
+            "ProfilerHook sees the host's session only, and not the steps, which run on devices: "
+            "use jax.profiler.trace around train()."
+        )
     return [_LossHook(traced, get_loss), *(_DeviceHook(hook, traced) for hook in hooks)]
 
 
