@@ -31,7 +31,8 @@ from tfx_tpu_estimator.lowering.unsupported import (
 # Random numbers that a restart could not draw again, and what has a state of its own.
 _NOT_IN_INPUT = re.compile(
     r"^(Random|Multinomial|TruncatedNormal|ParameterizedTruncated|StatefulRandom|StatefulUniform|"
-    r"SampleDistorted)|CandidateSampler|Iterator|Dataset|Reader|Queue|Variable|^Assign|Summary"
+    r"SampleDistorted|(Temporary)?Variable(V2)?$|VarHandleOp)|"
+    r"CandidateSampler|Iterator|Dataset|Reader|Queue|Summary"
 )
 # Of ops that nothing but the order of steps depends on, those that do something.
 _EFFECT = re.compile(r"LookupTable(Insert|Remove|Import)|PyFunc")
