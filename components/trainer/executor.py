@@ -23,6 +23,7 @@ from ..saved_model import list_tag_sets
 from ..user_module import ModuleForm, UserModule
 from .functions_form import TrainedModel, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
+from .lock import hold_directory
 from .run_fn_form import train_run_fn
 
 _logger = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             ValueError: If something given cannot be used; the message names it.
             OSError: If the model cannot be written.
+            RuntimeError: If another process runs the same training.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(output_dict[specs.MODEL_KEY])
@@ -62,21 +64,24 @@ class Executor(base_executor.BaseExecutor):
         key = compute_run_key(inputs, input_dict, exec_properties, module)
         durable = resolve_durable_dir(model_run.uri, key, inputs.options.checkpoint_dir)
         _logger.info("Checkpoints are in %s until the run has succeeded.", durable)
-        fileio.makedirs(durable)
-        # 3. Training and export.
-        if module.form is ModuleForm.RUN_FN:
-            trained = train_run_fn(module, inputs, input_dict, exec_properties, model.uri, durable)
-        else:
-            serving_dir = path_utils.serving_model_dir(model.uri)
-            trained = train_functions(module, inputs, durable, serving_dir)
-        # 4. Records.
-        io_utils.copy_dir(durable, model_run.uri)
-        facts = _describe_run(module, trained, path_utils.serving_model_path(model.uri))
-        _write_record(model.uri, module, inputs, exec_properties, facts, trained)
-        for artifact in (model, model_run):
-            set_custom_properties(artifact, facts)
-            set_metrics(artifact, trained.metrics)
-        fileio.rmtree(durable)
+        with hold_directory(durable):
+            fileio.makedirs(durable)
+            # 3. Training and export.
+            if module.form is ModuleForm.RUN_FN:
+                trained = train_run_fn(
+                    module, inputs, input_dict, exec_properties, model.uri, durable
+                )
+            else:
+                serving_dir = path_utils.serving_model_dir(model.uri)
+                trained = train_functions(module, inputs, durable, serving_dir)
+            # 4. Records.
+            io_utils.copy_dir(durable, model_run.uri)
+            facts = _describe_run(module, trained, path_utils.serving_model_path(model.uri))
+            _write_record(model.uri, module, inputs, exec_properties, facts, trained)
+            for artifact in (model, model_run):
+                set_custom_properties(artifact, facts)
+                set_metrics(artifact, trained.metrics)
+            fileio.rmtree(durable)
 
 
 def _describe_run(module: UserModule, trained: TrainedModel, serving_path: str) -> dict[str, Any]:

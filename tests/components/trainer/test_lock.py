@@ -1,0 +1,95 @@
+"""Tests of the lock of a directory of durable checkpoints."""
+
+import dataclasses
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tfx_tpu_estimator.components.trainer import lock
+from tfx_tpu_estimator.components.trainer.lock import Holder, hold_directory
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch):
+    monkeypatch.setattr(lock, "RENEW_SECS", 0.05)
+    monkeypatch.setattr(lock, "STALE_SECS", 0.4)
+    monkeypatch.setattr(lock, "_LOOK_SECS", 0.1)
+
+
+def write(tmp_path, **fields):
+    holder = Holder(**{"host": socket.gethostname(), "process": os.getpid(), "token": "t"} | fields)
+    (tmp_path / "key.lock").write_text(json.dumps(dataclasses.asdict(holder)))
+
+
+def dead_process():
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def test_one_holds_it_at_a_time(tmp_path):
+    directory = str(tmp_path / "key")
+    with hold_directory(directory):
+        with (
+            pytest.raises(RuntimeError, match=f"Process {os.getpid()} on .* is training in .*key"),
+            hold_directory(directory),
+        ):
+            pass
+        assert sorted(os.listdir(tmp_path)) == ["key.lock"]
+    assert os.listdir(tmp_path) == []
+    with hold_directory(directory):
+        pass
+
+
+def test_an_error_inside_releases_it(tmp_path):
+    with pytest.raises(ValueError, match="inside"), hold_directory(str(tmp_path / "key")):
+        raise ValueError("inside")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["another process", "an earlier container"])
+def test_that_of_a_dead_process_is_taken_over(tmp_path, caplog, own):
+    write(tmp_path, process=os.getpid() if own else dead_process())
+    with caplog.at_level(logging.WARNING), hold_directory(str(tmp_path / "key")):
+        assert json.loads((tmp_path / "key.lock").read_text())["process"] == os.getpid()
+    assert "which is gone" in caplog.text
+
+
+def test_a_broken_one_is_taken_over(tmp_path):
+    (tmp_path / "key.lock").write_text("{")
+    with hold_directory(str(tmp_path / "key")):
+        pass
+
+
+def test_that_of_a_silent_machine_is_taken_over(tmp_path, caplog):
+    write(tmp_path, host="elsewhere", process=5)
+    with caplog.at_level(logging.WARNING), hold_directory(str(tmp_path / "key")):
+        pass
+    assert "Waiting for a sign of life of Process 5 on elsewhere" in caplog.text
+    assert "which is silent" in caplog.text
+
+
+def test_that_of_a_machine_that_renews_it_is_an_error(tmp_path):
+    write(tmp_path, host="elsewhere", process=5)
+    renewer = threading.Timer(0.15, write, [tmp_path], {"host": "elsewhere", "process": 5,
+                                                       "renewed": 1})  # fmt: skip
+    renewer.start()
+    with (
+        pytest.raises(RuntimeError, match="Process 5 on elsewhere is training"),
+        hold_directory(str(tmp_path / "key")),
+    ):
+        pass
+    renewer.join()
+
+
+def test_it_is_renewed(tmp_path):
+    with hold_directory(str(tmp_path / "key")):
+        time.sleep(0.3)
+        assert json.loads((tmp_path / "key.lock").read_text())["renewed"] >= 2
