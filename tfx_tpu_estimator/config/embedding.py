@@ -142,6 +142,7 @@ class _EmbeddingConfigSpec(NamedTuple):
     table_to_config_dict: Mapping[str, TableConfig] | None
     partition_strategy: str
     profile_data_directory: str | None
+    lookup_on_host: bool
 
 
 class EmbeddingConfigSpec(_EmbeddingConfigSpec):
@@ -165,6 +166,9 @@ class EmbeddingConfigSpec(_EmbeddingConfigSpec):
       partition_strategy: 'div', each core has consecutive rows, or 'mod', rows are dealt out in
         turn, which is better where small ids are the frequent ones.
       profile_data_directory: Accepted. It has no effect: rows are placed by `partition_strategy`.
+      lookup_on_host: With the dicts, whether the model_fn gets looked up rows on a host as well
+        (`use_tpu=False`, and exports). False: it gets ids there and looks them up itself, as
+        programs do that were written for a CPU, too; in variables named like the tables.
 
     Raises:
       ValueError: Neither form or both are given, a table is missing, or a value is not allowed.
@@ -190,6 +194,8 @@ class EmbeddingConfigSpec(_EmbeddingConfigSpec):
         table_to_config_dict: Mapping[str, TableConfig] | None = None,
         partition_strategy: str = "div",
         profile_data_directory: str | None = None,
+        *,
+        lookup_on_host: bool = True,
     ):
         _validate_form(feature_columns, feature_to_config_dict, table_to_config_dict)
         if partition_strategy not in PARTITION_STRATEGIES:
@@ -220,6 +226,7 @@ class EmbeddingConfigSpec(_EmbeddingConfigSpec):
             table_to_config_dict,
             partition_strategy,
             profile_data_directory,
+            lookup_on_host,
         )
 
 

@@ -76,6 +76,8 @@ class EmbeddingPlan:
       partition: `div` or `mod`.
       clipping_limit: Largest absolute value of a gradient's element, or None.
       multiplier_fn: Takes the global step and gives a factor for gradients, or None.
+      lookup_on_host: Whether features are looked up for a model_fn on a host, too, rather than by
+        columns or by itself.
     """
 
     tables: tuple[EmbeddingTable, ...]
@@ -85,6 +87,7 @@ class EmbeddingPlan:
     partition: str
     clipping_limit: float | None
     multiplier_fn: Callable | None
+    lookup_on_host: bool
 
     def find_table(self, name: str) -> EmbeddingTable:
         """Returns the table called `name`."""
@@ -154,6 +157,7 @@ def resolve_embedding(spec: EmbeddingConfigSpec) -> EmbeddingPlan:
         partition=spec.partition_strategy,
         clipping_limit=spec.clipping_limit,
         multiplier_fn=spec.experimental_gradient_multiplier_fn,
+        lookup_on_host=spec.lookup_on_host and not spec.feature_columns,
     )
 
 

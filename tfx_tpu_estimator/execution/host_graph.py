@@ -60,8 +60,7 @@ class HostModel:
     ) -> EstimatorSpec | TPUEstimatorSpec:
         """Calls the model_fn in the default graph; see `call_model_fn`."""
         plan = self.embedding
-        # Columns look up by themselves.
-        if plan is not None and not plan.from_columns:
+        if plan is not None and plan.lookup_on_host:
             names = {table.name: table.name for table in plan.tables}
             features = look_up_on_host(plan, prepare_features(plan, features), names)
         return call_model_fn(
