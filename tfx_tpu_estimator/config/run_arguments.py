@@ -26,13 +26,15 @@ def validate_training_task(config: BaseRunConfig, on_devices: bool = False) -> N
     if config.task_type in (TaskType.EVALUATOR, TaskType.PS):
         raise ValueError(
             f"Train has been called with task type {config.task_type!r}, which does not train. "
-            'Call it in a "chief" or "worker" process, or correct the task in TF_CONFIG.'
+            "Call train_and_evaluate, which does in each process what its task says, or correct "
+            "the task in TF_CONFIG."
         )
     if not on_devices and config.num_worker_replicas + config.num_ps_replicas > 1:
         raise ValueError(
             "train() runs in one process, but TF_CONFIG describes "
-            f"{config.cluster_spec.as_dict()}. Distributed training is the matter of "
-            "train_and_evaluate or of use_tpu=True; for a single process, unset TF_CONFIG."
+            f"{config.cluster_spec.as_dict()}. Several processes train together, by train() or "
+            "train_and_evaluate, with a TPUEstimator and use_tpu=True; for a single process, unset "
+            "TF_CONFIG."
         )
 
 

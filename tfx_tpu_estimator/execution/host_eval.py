@@ -11,6 +11,7 @@ from tfx_tpu_estimator.execution.host_graph import (
     HostGraph,
     join_hooks,
     metric_key_error,
+    session_address,
     session_config,
 )
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
@@ -72,7 +73,7 @@ def run_evaluation(
     with tf.compat.v1.train.SingularMonitoredSession(
         hooks=[*join_hooks(hooks, built.spec), *built.hooks, *last_hooks],
         scaffold=built.scaffold,
-        master=config.evaluation_master or "",
+        master=session_address(config, evaluation=True),
         config=session_config(config),
         checkpoint_filename_with_path=checkpoint,
     ) as session:

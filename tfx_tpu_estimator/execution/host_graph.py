@@ -224,6 +224,24 @@ def session_config(config: Any) -> tf.compat.v1.ConfigProto:
     return config.session_config or tf.compat.v1.ConfigProto(allow_soft_placement=True)
 
 
+def session_address(config: Any, *, evaluation: bool = False) -> str:
+    """Returns the address of the session; '' is in-process.
+
+    The address that a cluster in TF_CONFIG gives this process is not meant: no server is started
+    there.
+
+    Args:
+      config: The RunConfig.
+      evaluation: Whether the session is for an evaluation.
+    """
+    address = config.evaluation_master if evaluation else config.master
+    cluster, task = config.cluster_spec, config.task_type
+    if task not in cluster.jobs or config.task_id not in cluster.task_indices(task):
+        return address
+    own = f"://{cluster.task_address(task, config.task_id)}"
+    return "" if address.endswith(own) else address
+
+
 def metric_key_error(name: str) -> ValueError:
     """The error for a user's metric that has the name of one that the runtime reports."""
     return ValueError(

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.execution.host_graph import HostGraph, join_hooks, session_config
+from tfx_tpu_estimator.execution.host_graph import (
+    HostGraph,
+    join_hooks,
+    session_address,
+    session_config,
+)
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 
 
@@ -83,7 +88,7 @@ def run_prediction(
         session = tf.compat.v1.train.SingularMonitoredSession(
             hooks=[*join_hooks(hooks, built.spec), *built.hooks, *last_hooks],
             scaffold=built.scaffold,
-            master=config.master or "",
+            master=session_address(config),
             config=session_config(config),
             checkpoint_filename_with_path=checkpoint,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.execution.host_graph import HostGraph, session_config
+from tfx_tpu_estimator.execution.host_graph import HostGraph, session_address, session_config
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 
 
@@ -75,7 +75,7 @@ def run_training(
     with tf.compat.v1.train.SingularMonitoredSession(
         hooks=[*hooks, *built.hooks],
         scaffold=scaffold,
-        master=config.master or "",
+        master=session_address(config),
         config=session_config(config),
         checkpoint_filename_with_path=checkpoint,
     ) as session:

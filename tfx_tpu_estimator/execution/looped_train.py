@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.execution.host_graph import HostGraph, session_config
+from tfx_tpu_estimator.execution.host_graph import HostGraph, session_address, session_config
 from tfx_tpu_estimator.execution.host_train import NanLossError
 from tfx_tpu_estimator.execution.loop_schedule import LoopSchedule
 from tfx_tpu_estimator.execution.step_loop import LoopResult, StepLoop
@@ -52,7 +52,7 @@ def run_looped_training(
     with tf.compat.v1.train.SingularMonitoredSession(
         hooks=[*hooks, *built.hooks],
         scaffold=scaffold,
-        master=config.master or "",
+        master=session_address(config),
         config=session_config(config),
         checkpoint_filename_with_path=checkpoint,
     ) as session:
