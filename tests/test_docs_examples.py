@@ -47,6 +47,17 @@ def test_the_components_in_a_pipeline_of_ones_own(folder):
     assert len(list((folder / "out_tfx/pushed").glob("[0-9]*/saved_model.pb"))) == 1
 
 
+def test_train_and_evaluate(tmp_path):
+    page = (ROOT / "docs" / "train_and_evaluate.md").read_text()
+    ((name, code),) = PROGRAM.findall(page)
+    (tmp_path / name).write_text(code)
+    output = run(tmp_path, name)
+    assert re.search(r"^stopped at step \d+00 with loss \d.\d+e-05$", output, re.MULTILINE)
+    exported = re.search(r"^exported \['(.*)', '(.*)'\]$", output, re.MULTILINE)
+    for path in exported.groups():
+        assert (tmp_path / path / "saved_model.pb").exists()
+
+
 def test_the_readmes_python_example(tmp_path):
     readme = (ROOT / "README.md").read_text().partition("## The Python API")[2]
     code = re.search(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
