@@ -112,9 +112,8 @@ def describe_targets(judged: Sequence[Mapping]) -> str:
     for row in judged:
         ratio = Ratio(row["median"], row["low"], row["high"])
         met = "met" if row["met"] else "NOT MET"
-        lines.append(
-            f"| {row['cell']} | {row['what']} | {row['target']:.2f} | {ratio.describe()} | {met} |"
-        )
+        target = ("at most " if row.get("at_most") else "") + f"{row['target']:.2f}"
+        lines.append(f"| {row['cell']} | {row['what']} | {target} | {ratio.describe()} | {met} |")
     return "\n".join(lines)
 
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from typing import Any
 
+import checkpoint_stall
 from machine import measure_load
 from report import describe_speeds, describe_targets, judge
 from worker import CONTENDERS
@@ -97,21 +98,23 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures, prints tables and writes the numbers; returns the exit code."""
     from cells import CELLS
 
-    options = parse(arguments, [cell.name for cell in CELLS])
+    options = parse(arguments, [*(cell.name for cell in CELLS), checkpoint_stall.NAME])
     load = measure_load()
     print(f"Before: {load.describe()}", file=sys.stderr)
     if not load.is_quiet and not options.force:
         print("The machine is busy: numbers would mean nothing. Wait, or --force.", file=sys.stderr)
         return 2
     started = time.monotonic()
+    cells = [cell for cell in options.cells if cell != checkpoint_stall.NAME]
     contenders = [c for c in options.contenders if c != "old" or options.old_python]
     with tempfile.TemporaryDirectory() as data_dir:
         for cell in CELLS:
             cell.write_files(data_dir)
         pythons = {"old": options.old_python}
-        workers = [Worker(c, pythons.get(c, sys.executable), data_dir) for c in contenders]
+        wanted = contenders if cells else []
+        workers = [Worker(c, pythons.get(c, sys.executable), data_dir) for c in wanted]
         try:
-            results = run_cells(workers, options.cells, options.rounds)
+            results = run_cells(workers, cells, options.rounds)
         finally:
             for worker in workers:
                 worker.close()
@@ -120,14 +123,32 @@ def main(arguments: list[str] | None = None) -> int:
         for cell, found in results.items()
     }
     judged = judge(speeds)
+    stall = measure_stall() if checkpoint_stall.NAME in options.cells else None
+    if stall is not None:
+        judged.append(checkpoint_stall.judge_stall(stall))
     print(describe_speeds(speeds), "\n\nMedian steps per second.\n")
     print(describe_targets(judged))
     after = {
         "load": {"before": load.describe(), "after": os.getloadavg()[0], "forced": options.force},
         "seconds": time.monotonic() - started,
     }
-    write_json(options.out, {**after, "results": results, "targets": judged})
+    numbers = {"results": results, "checkpoint stall": stall, "targets": judged}
+    write_json(options.out, {**after, **numbers})
     return 0
+
+
+def measure_stall() -> dict[str, list[float]]:
+    """Runs checkpoint_stall.py in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "checkpoint_stall.py")],
+        env={**os.environ, **_ENVIRONMENT, "TF_USE_LEGACY_KERAS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"The checkpoint stall was not measured:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout)
 
 
 def parse(arguments: list[str] | None, cells: list[str]) -> argparse.Namespace:

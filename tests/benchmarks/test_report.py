@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.checkpoint_stall import judge_stall
 from benchmarks.machine import Load
 from benchmarks.report import describe_speeds, describe_targets, judge
 
@@ -33,3 +34,10 @@ def test_the_table_has_medians_and_spread():
 )
 def test_a_machine_is_quiet_if_nobody_else_works(load, busy, quiet):
     assert Load(cpus=2, load_average=load, busy=busy).is_quiet is quiet
+
+
+@pytest.mark.parametrize(("stall", "met"), [(0.15, "met"), (0.25, "NOT MET")])
+def test_a_stall_is_judged_by_the_copy_before_it(stall, met):
+    row = judge_stall({"stall": [stall, 2 * stall, stall], "copy": [0.1, 0.2, 0.1]})
+    assert f"| at most 2.00 | {10 * stall:.2f} (" in describe_targets([row])
+    assert describe_targets([row]).endswith(f"| {met} |")
