@@ -42,13 +42,19 @@ def is_replaced_by_other(prefix: str, new: str) -> bool:
     return tf.io.gfile.exists(path) and _read_bytes(path) != _read_bytes(index_path(new))
 
 
+def meta_path(prefix: str) -> str:
+    """Returns the path of the graph of a checkpoint."""
+    return f"{prefix}.meta"
+
+
 def move_checkpoint(source: str, target: str) -> None:
     """Renames a checkpoint that has one data file, the index last."""
     data = data_path(target, 0, 1)
-    if tf.io.gfile.exists(payload_path(source)):
-        tf.io.gfile.rename(payload_path(source), payload_path(target), overwrite=True)
-    else:
-        _remove(payload_path(target))
+    for path_of in (payload_path, meta_path):
+        if tf.io.gfile.exists(path_of(source)):
+            tf.io.gfile.rename(path_of(source), path_of(target), overwrite=True)
+        else:
+            _remove(path_of(target))
     tf.io.gfile.rename(data_path(source, 0, 1), data, overwrite=True)
     tf.io.gfile.rename(index_path(source), index_path(target), overwrite=True)
     for stale in list_data_files(target):
@@ -58,7 +64,12 @@ def move_checkpoint(source: str, target: str) -> None:
 
 def copy_checkpoint(source: str, target: str) -> None:
     """Copies all files of a checkpoint, the index last."""
-    copied = [*list_data_files(source), payload_path(source), index_path(source)]
+    copied = [
+        *list_data_files(source),
+        payload_path(source),
+        meta_path(source),
+        index_path(source),
+    ]
     for path in copied:
         if tf.io.gfile.exists(path):
             tf.io.gfile.copy(path, target + path.removeprefix(source), overwrite=True)
@@ -67,7 +78,7 @@ def copy_checkpoint(source: str, target: str) -> None:
 def delete_checkpoint(prefix: str) -> None:
     """Deletes all files of a checkpoint, the index first: what is left of it is none."""
     _remove(index_path(prefix))
-    for path in [*list_data_files(prefix), prefix + ".meta", payload_path(prefix)]:
+    for path in [*list_data_files(prefix), meta_path(prefix), payload_path(prefix)]:
         _remove(path)
 
 

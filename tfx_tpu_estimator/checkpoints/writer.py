@@ -3,8 +3,8 @@
 The order of a write, each step a rename:
 
     1. everything is written into the directory `.checkpoint-aside`
-    2. <prefix>.input.json, <prefix>.data-00000-of-00001, then <prefix>.index take their places:
-       a checkpoint without an index is none
+    2. <prefix>.input.json, <prefix>.meta, <prefix>.data-00000-of-00001, then <prefix>.index take
+       their places: a checkpoint without an index is none
     3. the file `checkpoint` then names it: from here on it is the latest
     4. checkpoints that are no longer kept are deleted, the index first
 """
@@ -52,6 +52,7 @@ class CheckpointWriter:
       max_to_keep: How many of the newest checkpoints to keep; None or 0 for all. Those of earlier
         runs count, as the state file lists them.
       keep_every_n_hours: Of those that would be deleted, one is kept for good every so many hours.
+      meta_graph: What `<prefix>.meta` of every checkpoint holds; None for no such file.
       clock: Returns the time in seconds since 1970.
 
     Raises:
@@ -69,11 +70,13 @@ class CheckpointWriter:
         max_to_keep: int | None = 5,
         keep_every_n_hours: float = 10_000.0,
         *,
+        meta_graph: bytes | None = None,
         clock: Callable[[], float] = time.time,
     ):
         self._retention = Retention(max_to_keep=max_to_keep, keep_every_n_hours=keep_every_n_hours)
         self._model_dir = os.fspath(model_dir)
         self._aside = os.path.join(self._model_dir, _ASIDE)
+        self._meta_graph = meta_graph
         self._clock = clock
         self._tensors = {t.source: t for t in variables}
         tf.io.gfile.makedirs(self._model_dir)
@@ -220,6 +223,8 @@ class CheckpointWriter:
             self._bundle.write(aside, arrays)
             if payload is not None:
                 files.write_bytes(files.payload_path(aside), payload)
+            if self._meta_graph is not None:
+                files.write_bytes(files.meta_path(aside), self._meta_graph)
             protected = self._protect(prefix, aside)
             files.move_checkpoint(aside, prefix)
             self._record(prefix, protected)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import saving
 from tfx_tpu_estimator.checkpoints.fit import FitHook
+from tfx_tpu_estimator.checkpoints.graph_files import export_meta_graph, write_graph
 from tfx_tpu_estimator.checkpoints.layout import find_latest
 from tfx_tpu_estimator.checkpoints.policies import create_save_policy
 from tfx_tpu_estimator.checkpoints.saved_tensors import list_saved_tensors
@@ -241,11 +242,16 @@ class _TrainingRun:
         graph = self._built.traced.graph
 
         def make_writer() -> CheckpointWriter:
+            meta_graph = None
+            if config.checkpoint_save_graph_def:
+                write_graph(str(config.model_dir), graph)
+                meta_graph = export_meta_graph(scaffold.saver, graph)
             return CheckpointWriter(
                 str(config.model_dir),
                 list_saved_tensors(scaffold.saver, graph),
                 max_to_keep=config.keep_checkpoint_max,
                 keep_every_n_hours=config.keep_checkpoint_every_n_hours,
+                meta_graph=meta_graph,
             )
 
         return DeviceSaverHook(
