@@ -113,6 +113,8 @@ def make_estimator(options):
         tpu_config=tpu_estimator.TPUConfig(
             iterations_per_loop=options.get("iterations", 2),
             num_shards=options["replicas"],
+            num_cores_per_replica=options.get("cores"),
+            input_partition_dims=options.get("cut"),
             per_host_input_for_training=pipeline,
             eval_training_input_configuration=getattr(
                 PIPELINES, options.get("evaluation", "PER_HOST_V1")

@@ -22,6 +22,13 @@ SCENARIOS = {
         "evaluation": "SLICED",
     },
     "PER_HOST_V2": {"acts": ["train", "evaluate", "refuse"], "pipeline": "PER_HOST_V2"},
+    "cores": {
+        "acts": ["train", "evaluate"],
+        "pipeline": "PER_HOST_V2",
+        "replicas": 2,
+        "cores": 2,
+        "cut": [{"x": [1, 2]}],
+    },
     "seconds": {"acts": ["train"], "iterations": "1s", "steps": 40, "save_every": 1000},
     "stops": {"acts": ["stop"]},
     "nan": {"acts": ["meet_nan"]},
@@ -115,6 +122,15 @@ def test_the_same_results_as_one_process(two, tmp_path, name, calls):
     check_files(directory / name)
     if name != "PER_HOST_V1":
         assert len(list((directory / name / "eval").iterdir())) == 1
+
+
+def test_replicas_of_several_cores(two, tmp_path):
+    alone = make_alone(tmp_path, "cores")
+    for output in two[1]:
+        check_variables(alone, output["cores"])
+        # The loss is a mean over batches, which hosts divide differently.
+        check_metrics(alone, output["cores"], ("accuracy", "count", "global_step"))
+    check_files(two[0] / "cores")
 
 
 def test_every_process_yields_all_predictions_in_order(two, tmp_path):

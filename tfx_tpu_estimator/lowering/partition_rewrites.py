@@ -1,94 +1,192 @@
-"""Keeps XLA's SPMD partitioner away from what it has been seen to get wrong.
+"""Says how convolutions are divided, where XLA's SPMD partitioner would have to find out.
 
-Gradients of convolutions on random networks were compared with those of one device, with the XLA of
-jaxlib 0.4.34 and of 0.10.2. Wrong ones, without any error, came from
+Gradients of random networks and of some real ones were compared with those of one device, with the
+XLA of jaxlib 0.4.34 and of 0.10.2. Left to itself the partitioner computed wrong ones, without any
+error,
 
-- dimensions so short that a core has a single row or none, mostly with strides;
-- grouped (depthwise) convolutions where the batch is cut as well as another dimension.
+- where the two feature maps of a kernel's gradient were cut in different ways;
+- where a dimension was so short that a core had a single row or none;
+- for grouped (depthwise) convolutions where the batch was cut as well as another dimension.
 
-Such convolutions are computed whole on every core instead: the first are small, the second rare.
+So all feature maps of a convolution are cut as the input was, and the last two kinds not at all.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+_REPLICATED = "{replicated}"
 # Rows per core below which a convolution is not divided.
 _LEAST_ROWS = 2
 
 
-def keep_convolutions_whole(
-    operations: Iterable[Any], partitions: Sequence[Sequence[int] | None]
+@dataclasses.dataclass(frozen=True)
+class _FeatureMap:
+    """One feature map of a convolution: an operand, or its result.
+
+    Attributes:
+      operand: Its index among the operands; None for the result.
+      shape: Its shape.
+      batch: Which dimension is the batch.
+      spatial: Which dimensions are spatial, in the convolution's order.
+    """
+
+    operand: int | None
+    shape: tuple[int, ...]
+    batch: int
+    spatial: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Convolution:
+    """What counts of a convolution, or of one of its gradients."""
+
+    maps: tuple[_FeatureMap, _FeatureMap]
+    kernel: int | None
+    is_grouped: bool
+
+
+def divide_convolutions(
+    operations: Iterable[Any], partitions: Sequence[Sequence[int] | None], cores: int
 ) -> int:
-    """Has those convolutions computed whole that the partitioner may get wrong; in place.
+    """Cuts the feature maps of all convolutions as an input of their rank is cut; in place.
 
     Args:
       operations: Of a module, which are changed.
       partitions: How each input of one replica is cut, batch dimension first, or None.
+      cores: Over how many cores.
 
     Returns:
-      How many are.
+      How many convolutions are computed whole on every core instead.
     """
-    cuts = [cut for cut in partitions if cut]
-    parts = max((p for cut in cuts for p in cut[1:]), default=1)
-    is_batch_cut = any(cut[0] > 1 for cut in cuts)
-    if parts == 1:
+    cuts = [list(cut) for cut in partitions if cut]
+    if not any(max(cut[1:], default=1) > 1 for cut in cuts):
         return 0
-    found = [op for op in operations if op.name.split(".")[-1] == "convolution"]
-    lengths = [_list_lengths(op) for op in found]
-    # Where a model has a dimension for the form's sake only, no core looks for a part of it.
-    extended = {i for row in lengths for i, length in enumerate(row) if length > 1}
-    whole = [
-        op
-        for op, row in zip(found, lengths, strict=True)
-        if (is_batch_cut and _is_grouped(op))
-        or any(row[i] < _LEAST_ROWS * parts for i in extended if i < len(row))
-    ]
-    for operation in whole:
-        _gather_operands(operation)
-    return len(whole)
+    count = 0
+    for operation in [op for op in operations if op.name.split(".")[-1] == "convolution"]:
+        convolution = _read(operation)
+        cut = _choose_cut(convolution, cuts, cores)
+        count += cut is None
+        _annotate(operation, convolution, cut, cores)
+    return count
 
 
-def _is_grouped(convolution: Any) -> bool:
-    from jax.extend.mlir import ir
-
-    names = ("feature_group_count", "batch_group_count")
-    return any(ir.IntegerAttr(convolution.attributes[name]).value > 1 for name in names)
-
-
-def _list_lengths(convolution: Any) -> list[int]:
-    """Returns the length of each spatial dimension of the smaller feature map.
-
-    In a gradient the feature maps and the kernel are operands and result in another order than in
-    the convolution itself; the kernel is the shortest of the three.
-    """
+def _read(operation: Any) -> _Convolution:
     from jax.extend.mlir import ir
     from jax.extend.mlir.dialects import stablehlo
 
-    numbers = stablehlo.ConvDimensionNumbers(convolution.attributes["dimension_numbers"])
-    values = (*convolution.operands, convolution.results[0])
-    positions = (
-        numbers.input_spatial_dimensions,
-        numbers.kernel_spatial_dimensions,
-        numbers.output_spatial_dimensions,
+    def shape_of(value: Any) -> tuple[int, ...]:
+        return tuple(ir.RankedTensorType(value.type).shape)
+
+    numbers = stablehlo.ConvDimensionNumbers(operation.attributes["dimension_numbers"])
+    groups = (operation.attributes[f"{kind}_group_count"] for kind in ("feature", "batch"))
+    is_grouped = any(ir.IntegerAttr(count).value > 1 for count in groups)
+    left, right = map(shape_of, operation.operands)
+    spatial = tuple(numbers.input_spatial_dimensions)
+    output_spatial = tuple(numbers.output_spatial_dimensions)
+    if 0 in output_spatial:
+        # A result laid out as a kernel: its gradient, which sums over the batch of both operands.
+        return _Convolution(
+            (
+                _FeatureMap(0, left, numbers.input_feature_dimension, spatial),
+                _FeatureMap(1, right, numbers.kernel_input_feature_dimension,
+                            tuple(numbers.kernel_spatial_dimensions)),
+            ),
+            kernel=None,
+            is_grouped=is_grouped,
+        )  # fmt: skip
+    result = shape_of(operation.results[0])
+    return _Convolution(
+        (
+            _FeatureMap(0, left, numbers.input_batch_dimension, spatial),
+            _FeatureMap(None, result, numbers.output_batch_dimension, output_spatial),
+        ),
+        kernel=1,
+        is_grouped=is_grouped,
     )
-    lengths = [
-        [ir.RankedTensorType(value.type).shape[i] for i in spatial]
-        for value, spatial in zip(values, positions, strict=True)
-    ]
-    return [sorted(three)[1] for three in zip(*lengths, strict=True)]
 
 
-def _gather_operands(convolution: Any) -> None:
-    """Gives every core both operands whole."""
+def _choose_cut(
+    convolution: _Convolution, cuts: Sequence[Sequence[int]], cores: int
+) -> tuple[int, tuple[int, ...]] | None:
+    """Returns the parts of the batch and of each spatial dimension; None for a whole one."""
+    first = convolution.maps[0]
+    fitting = [cut for cut in cuts if len(cut) == len(first.shape)]
+    if fitting:
+        batch, spatial = fitting[0][first.batch], [fitting[0][i] for i in first.spatial]
+    elif all(feature.shape[feature.batch] % cores == 0 for feature in convolution.maps):
+        # The model gave its input another form, in which one cannot know what was cut.
+        batch, spatial = cores, [1] * len(first.spatial)
+    else:
+        return None
+    if batch > 1 and max(spatial, default=1) > 1 and convolution.is_grouped:
+        return None
+    for feature in convolution.maps:
+        for dimension, parts in zip(feature.spatial, spatial, strict=True):
+            if parts > 1 and feature.shape[dimension] < _LEAST_ROWS * parts:
+                return None
+    return batch, tuple(spatial)
+
+
+def _annotate(
+    operation: Any,
+    convolution: _Convolution,
+    cut: tuple[int, tuple[int, ...]] | None,
+    cores: int,
+) -> None:
+    for feature in convolution.maps:
+        sharding = _REPLICATED if cut is None else _describe(feature, cut, cores)
+        if feature.operand is not None:
+            _constrain_operand(operation, feature.operand, sharding)
+        elif cut is not None:
+            _constrain_result(operation, sharding)
+    if convolution.kernel is not None:
+        _constrain_operand(operation, convolution.kernel, _REPLICATED)
+
+
+def _describe(feature: _FeatureMap, cut: tuple[int, tuple[int, ...]], cores: int) -> str:
+    """Returns XLA's words for how a feature map is cut."""
+    batch, spatial = cut
+    parts = [1] * len(feature.shape)
+    parts[feature.batch] = batch
+    for dimension, count in zip(feature.spatial, spatial, strict=True):
+        parts[dimension] = count
+    copies = cores // math.prod(parts)
+    if copies == cores:
+        return _REPLICATED
+    listed = ",".join(map(str, parts))
+    if copies == 1:
+        return f"{{devices=[{listed}]<=[{cores}]}}"
+    return f"{{devices=[{listed},{copies}]<=[{cores}] last_tile_dim_replicate}}"
+
+
+def _make_constraint(value: Any, sharding: str) -> Any:
     from jax.extend.mlir import ir
     from jax.extend.mlir.dialects import stablehlo
 
-    for index, operand in enumerate(convolution.operands):
-        with ir.InsertionPoint(convolution), ir.Location.unknown():
-            gathered = stablehlo.CustomCallOp(
-                [operand.type], [operand], call_target_name=ir.StringAttr.get("Sharding")
-            )
-        gathered.operation.attributes["mhlo.sharding"] = ir.StringAttr.get("{replicated}")
-        convolution.operands[index] = gathered.results[0]
+    made = stablehlo.CustomCallOp(
+        [value.type], [value], call_target_name=ir.StringAttr.get("Sharding")
+    )
+    made.operation.attributes["mhlo.sharding"] = ir.StringAttr.get(sharding)
+    return made
+
+
+def _constrain_operand(operation: Any, index: int, sharding: str) -> None:
+    from jax.extend.mlir import ir
+
+    with ir.InsertionPoint(operation), ir.Location.unknown():
+        made = _make_constraint(operation.operands[index], sharding)
+    operation.operands[index] = made.results[0]
+
+
+def _constrain_result(operation: Any, sharding: str) -> None:
+    operation.attributes["mhlo.sharding"] = _string(sharding)
+
+
+def _string(text: str) -> Any:
+    from jax.extend.mlir import ir
+
+    return ir.StringAttr.get(text)
