@@ -163,4 +163,4 @@ def _resolve_embedding(
         eval_on_tpu=eval_on_tpu,
     )
     # On a host columns look up by themselves, ordinary ones included.
-    return None if spec.feature_columns and not use_tpu else resolve_embedding(spec)
+    return resolve_embedding(spec) if use_tpu or spec.feature_to_config_dict else None

@@ -40,8 +40,10 @@ def gains_of(combiner):
     return weights / np.maximum(total, 1e-9)
 
 
-def run_step(optimizer, replicas, partition="div", combiner="mean", limit=None):
+def run_step(optimizer, replicas, partition="div", combiner="mean", limit=None, wider=0):
     """Returns activations of both features, and table and slots after one update, whole."""
+    ids = np.pad(IDS, [[0, 0], [0, wider]], constant_values=-1)
+    weights = np.pad(WEIGHTS, [[0, 0], [0, wider]])
     jax = import_jax()
     layout = RowLayout(ROWS, replicas, partition)
     mesh = make_mesh(find_devices(num_shards=replicas).devices[:replicas], 1)
@@ -60,7 +62,7 @@ def run_step(optimizer, replicas, partition="div", combiner="mean", limit=None):
     table = np.concatenate([layout.cut(TABLE, i) for i in range(replicas)])
     slots = tuple(np.full_like(table, value) for _, value in optimizer.slots)
     shards = np.arange(replicas, dtype=np.int32)
-    made = mapped(table, slots, IDS, WEIGHTS, OTHER_IDS, *GRADIENTS, shards)
+    made = mapped(table, slots, ids, weights, OTHER_IDS, *GRADIENTS, shards)
     activations, table, slots = jax.tree_util.tree_map(np.asarray, made)
 
     def join(value):
@@ -177,6 +179,14 @@ def test_the_number_of_replicas_makes_no_difference(optimizer):
         found = run_step(optimizer, replicas, partition)
         np.testing.assert_allclose(found[1], one[1], atol=1e-5)
         np.testing.assert_allclose(found[2], one[2], atol=1e-5)
+
+
+def test_the_width_of_rows_makes_no_difference_at_all():
+    # A run that goes on after an interruption may see rows of another width.
+    narrow, wide = run_step(CASES[2], 2), run_step(CASES[2], 2, wider=13)
+    np.testing.assert_array_equal(narrow[0][0], wide[0][0])
+    np.testing.assert_array_equal(narrow[1], wide[1])
+    np.testing.assert_array_equal(narrow[2], wide[2])
 
 
 def test_linear_slot_times_the_learning_rate():

@@ -145,7 +145,8 @@ def resolve_embedding(spec: EmbeddingConfigSpec) -> EmbeddingPlan:
       TypeError: A column is none for TPUs.
       ValueError: A feature is used with several tables.
     """
-    if spec.feature_columns or spec.tensor_core_feature_columns:
+    from_columns = bool(spec.feature_columns or spec.tensor_core_feature_columns)
+    if from_columns:
         tables, features = _read_columns(spec.feature_columns or (), spec.optimization_parameters)
     else:
         tables, features = _read_dicts(spec)
@@ -153,11 +154,11 @@ def resolve_embedding(spec: EmbeddingConfigSpec) -> EmbeddingPlan:
         tables=tuple(sorted(tables, key=lambda table: table.name)),
         features=tuple(sorted(features, key=lambda feature: feature.key)),
         tensor_core_columns=tuple(spec.tensor_core_feature_columns or ()),
-        from_columns=bool(spec.feature_columns),
+        from_columns=from_columns,
         partition=spec.partition_strategy,
         clipping_limit=spec.clipping_limit,
         multiplier_fn=spec.experimental_gradient_multiplier_fn,
-        lookup_on_host=spec.lookup_on_host and not spec.feature_columns,
+        lookup_on_host=spec.lookup_on_host and not from_columns,
     )
 
 
