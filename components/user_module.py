@@ -1,4 +1,4 @@
-"""Loads a user's module and says which of the two accepted forms it has."""
+"""Loads a user's module and says which of the accepted forms it has."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ from typing import Any
 
 from tfx_tpu_estimator.errors import UserModuleError
 
+from .legacy_module import declares_trainer_fn, legacy_imports
 from .module_source import ModuleSource, read_module_file, read_module_path
 
 _logger = logging.getLogger(__name__)
 _serial = itertools.count()
 
 RUN_FN = "run_fn"
+TRAINER_FN = "trainer_fn"
 MODEL_FN = "model_fn"
 _FUNCTIONS = (
     RUN_FN,
+    TRAINER_FN,
     MODEL_FN,
     "train_input_fn",
     "eval_input_fn",
@@ -39,8 +42,10 @@ _FUNCTIONS = (
     "serving_input_receiver_fn",
     "estimator_params",
 )
+_NOTHING = contextlib.nullcontext()
 _ACCEPTED = (
-    "Accepted are a module with `run_fn(fn_args)`, or one of plain functions: "
+    "Accepted are a module with `run_fn(fn_args)`, one with `trainer_fn(fn_args, schema)`, or one "
+    "of plain functions: "
     "`model_fn(features, labels, mode, params)` and, where the schema is not enough, "
     "`train_input_fn(params)`, `eval_input_fn(params)`, `predict_input_fn(params)`, "
     "`serving_input_receiver_fn()`, `estimator_params()`."
@@ -48,9 +53,10 @@ _ACCEPTED = (
 
 
 class ModuleForm(enum.Enum):
-    """The two forms of a user module."""
+    """The forms of a user module."""
 
     RUN_FN = "run_fn"
+    TRAINER_FN = "trainer_fn"
     FUNCTIONS = "functions"
 
 
@@ -74,7 +80,9 @@ class UserModule:
     @property
     def form(self) -> ModuleForm:
         """`RUN_FN` wherever there is a `run_fn`, as the standard Trainer has it."""
-        return ModuleForm.RUN_FN if RUN_FN in self.functions else ModuleForm.FUNCTIONS
+        if RUN_FN in self.functions:
+            return ModuleForm.RUN_FN
+        return ModuleForm.TRAINER_FN if TRAINER_FN in self.functions else ModuleForm.FUNCTIONS
 
     def get(self, name: str) -> Callable[..., Any] | None:
         """Returns the function called `name`, or None where the module has none."""
@@ -101,7 +109,8 @@ def load_module_path(dotted: str) -> UserModule:
     """
     source = read_module_path(dotted)
     try:
-        module = importlib.import_module(dotted)
+        with legacy_imports(source) if declares_trainer_fn(source.text) else _NOTHING:
+            module = importlib.import_module(dotted)
     except Exception as error:
         raise _describe_failure(source, error) from error
     return _build_user_module(module, source)
@@ -144,13 +153,19 @@ def load_source(source: ModuleSource) -> UserModule:
     # The copy serves inspect.getsource, which AutoGraph calls, as long as the module lives.
     weakref.finalize(module, shutil.rmtree, folder, ignore_errors=True)
     sys.modules[module.__name__] = module
+    legacy = legacy_imports(source, folder) if declares_trainer_fn(source.text) else _NOTHING
     try:
-        with _importing_from(folder):
-            exec(compile(source.text, module.__file__, "exec"), module.__dict__)
+        with _importing_from(folder), legacy as compile_source:
+            code = (compile_source or _compile)(source.text, module.__file__)
+            exec(code, module.__dict__)
     except Exception as error:
         del sys.modules[module.__name__]
         raise _describe_failure(source, error, module.__file__) from error
     return _build_user_module(module, source)
+
+
+def _compile(text: str, file: str) -> types.CodeType:
+    return compile(text, file, "exec", dont_inherit=True)
 
 
 @contextlib.contextmanager
@@ -177,10 +192,11 @@ def _build_user_module(module: types.ModuleType, source: ModuleSource) -> UserMo
     functions = {
         name: getattr(module, name) for name in _FUNCTIONS if callable(getattr(module, name, None))
     }
-    if RUN_FN not in functions:
+    leading = [name for name in (RUN_FN, TRAINER_FN, MODEL_FN) if name in functions]
+    if leading in ([], [MODEL_FN]):
         _check_functions(functions, module, source.label)
-    elif MODEL_FN in functions:
-        _logger.info("%s has both `run_fn` and `model_fn`; `run_fn` is used.", source.label)
+    elif len(leading) > 1:
+        _logger.info("%s has %s; `%s` is used.", source.label, " and ".join(leading), leading[0])
     return UserModule(source=source, functions=functions)
 
 

@@ -25,12 +25,13 @@ from .functions_form import TrainedModel, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
 from .run_fn_form import train_run_fn
+from .trainer_fn_form import train_trainer_fn
 
 _logger = logging.getLogger(__name__)
 
 
 class Executor(base_executor.BaseExecutor):
-    """Trains a user module of either form and records the run."""
+    """Trains a user module of any form and records the run."""
 
     def Do(
         self,
@@ -67,10 +68,9 @@ class Executor(base_executor.BaseExecutor):
         with hold_directory(durable):
             fileio.makedirs(durable)
             # 3. Training and export.
-            if module.form is ModuleForm.RUN_FN:
-                trained = train_run_fn(
-                    module, inputs, input_dict, exec_properties, model.uri, durable
-                )
+            if module.form is not ModuleForm.FUNCTIONS:
+                train = train_run_fn if module.form is ModuleForm.RUN_FN else train_trainer_fn
+                trained = train(module, inputs, input_dict, exec_properties, model.uri, durable)
             else:
                 serving_dir = path_utils.serving_model_dir(model.uri)
                 trained = train_functions(module, inputs, durable, serving_dir)

@@ -44,16 +44,9 @@ def train_run_fn(
         RuntimeError: If run_fn wrote no SavedModel to `fn_args.serving_model_dir`.
         DataCorruptionError: If run_fn failed on its data and a file cannot be read.
     """
-    fn_args = fn_args_utils.get_common_fn_args(
-        {key: list(artifacts) for key, artifacts in input_dict.items()}, dict(exec_properties)
-    )
-    fn_args.transform_output = fn_args.transform_graph_path
-    fn_args.schema_file = fn_args.schema_path
-    fn_args.hyperparameters = inputs.data.hyperparameters
-    fn_args.custom_config = dict(inputs.custom_config)
+    fn_args = make_fn_args(inputs, input_dict, exec_properties, checkpoint_dir)
     fn_args.serving_model_dir = path_utils.serving_model_dir(model_uri)
     fn_args.eval_model_dir = path_utils.eval_model_dir(model_uri)
-    fn_args.model_run_dir = checkpoint_dir
     with explain_data_errors(inputs.train, inputs.evaluation):
         module.functions[RUN_FN](fn_args)
     serving_path = path_utils.serving_model_path(model_uri)
@@ -63,12 +56,37 @@ def train_run_fn(
             f"`fn_args.serving_model_dir` ({fn_args.serving_model_dir}); export the model there."
         )
     return TrainedModel(
-        metrics={}, global_step=_find_global_step(serving_path, checkpoint_dir), program=None
+        metrics={}, global_step=find_global_step(serving_path, checkpoint_dir), program=None
     )
 
 
-def _find_global_step(serving_path: str, checkpoint_dir: str) -> int | None:
-    """Reads the step from the model's own variables, else from the checkpoints."""
+def make_fn_args(
+    inputs: TrainerInputs,
+    input_dict: Mapping[str, Sequence[types.Artifact]],
+    exec_properties: Mapping[str, Any],
+    checkpoint_dir: str,
+) -> fn_args_utils.FnArgs:
+    """Returns what `run_fn` and `trainer_fn` are given, without the directories of the model.
+
+    Args:
+        inputs: The resolved inputs.
+        input_dict: Artifacts, as the executor got them.
+        exec_properties: Properties, as the executor got them.
+        checkpoint_dir: Durable directory.
+    """
+    fn_args = fn_args_utils.get_common_fn_args(
+        {key: list(artifacts) for key, artifacts in input_dict.items()}, dict(exec_properties)
+    )
+    fn_args.transform_output = fn_args.transform_graph_path
+    fn_args.schema_file = fn_args.schema_path
+    fn_args.hyperparameters = inputs.data.hyperparameters
+    fn_args.custom_config = dict(inputs.custom_config)
+    fn_args.model_run_dir = checkpoint_dir
+    return fn_args
+
+
+def find_global_step(serving_path: str, checkpoint_dir: str) -> int | None:
+    """Returns the step in the model's own variables, else in the checkpoints; None without one."""
     prefix = os.path.join(serving_path, "variables", "variables")
     candidates = [prefix] if fileio.exists(f"{prefix}.index") else []
     latest = layout.find_latest(checkpoint_dir)

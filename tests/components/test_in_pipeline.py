@@ -6,6 +6,7 @@ import pathlib
 
 import pytest
 from helpers.evaluator_runs import parse_config
+from helpers.legacy_modules import MODEL_FN_MODULE
 from helpers.trainer_runs import TrainerRun
 from helpers.user_modules import MODEL
 from ml_metadata.proto import metadata_store_pb2
@@ -15,7 +16,13 @@ from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types import standard_artifacts
 
-from tfx_tpu_estimator.components import Evaluator, Pusher, TPUEstimatorOptions, Trainer
+from tfx_tpu_estimator.components import (
+    Evaluator,
+    Pusher,
+    PusherOptions,
+    TPUEstimatorOptions,
+    Trainer,
+)
 
 CONFIG = parse_config(
     """
@@ -36,6 +43,7 @@ class Project:
         self.connection = metadata.sqlite_metadata_connection_config(str(root / "metadata.db"))
         self.serving = root / "serving"
         self.train_steps = 20
+        self.require_tpu_metagraph = True
 
     def run(self):
         custom = {
@@ -70,6 +78,7 @@ class Project:
         pusher = Pusher(
             model=trainer.outputs["model"],
             model_blessing=evaluator.outputs["blessing"],
+            options=PusherOptions(require_tpu_metagraph=self.require_tpu_metagraph),
             push_destination=pusher_pb2.PushDestination(
                 filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=str(self.serving))
             ),
@@ -166,3 +175,13 @@ def test_an_unblessed_model_is_not_pushed(project):
     reason = pushed.custom_properties["reason"].string_value
     assert "binary_accuracy on all examples is " in reason
     assert not project.serving.exists()
+
+
+def test_an_old_module_with_trainer_fn_is_trained_blessed_and_pushed(project):
+    project.data.module_file.write_text(MODEL_FN_MODULE)
+    project.require_tpu_metagraph = False  # an Estimator exports {serve} only
+    project.run()
+    (model,) = project.artifacts("Model")
+    assert model.custom_properties["global_step"].int_value == 20
+    assert project.states()[("Evaluator", "COMPLETE")] == 1
+    assert len(project.versions()) == 1

@@ -5,6 +5,6 @@ from tfx_tpu_estimator import compat
 compat.install()
 """
 
-from tfx_tpu_estimator.compat.installation import install, is_installed, uninstall
+from tfx_tpu_estimator.compat.installation import install, installed, is_installed, uninstall
 
-__all__ = ["install", "is_installed", "uninstall"]
+__all__ = ["install", "installed", "is_installed", "uninstall"]

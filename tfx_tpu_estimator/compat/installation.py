@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import tfx_tpu_estimator
@@ -144,6 +146,24 @@ def install(contrib: bool = False) -> None:
 def uninstall() -> None:
     """Takes back what `install` did; names that a program has already imported keep working."""
     _current.remove()
+
+
+@contextlib.contextmanager
+def installed(contrib: bool = False) -> Iterator[None]:
+    """Installs inside a `with` block; what was installed before it stays installed after it.
+
+    Args:
+        contrib: As `install` takes it.
+    """
+    before = (_current.estimator, _current.contrib)
+    install(contrib)
+    try:
+        yield
+    finally:
+        if before != (_current.estimator, _current.contrib):
+            uninstall()
+            if before[0]:
+                install(contrib=before[1])
 
 
 def is_installed() -> bool:

@@ -53,6 +53,15 @@ class SourceFile:
         return [name for name in names if name and name.split(".")[0] not in ("compat", "python")]
 
 
+def read_text(text: str) -> SourceFile:
+    """Returns what a source uses that is no file.
+
+    Raises:
+        SyntaxError: If it is no Python.
+    """
+    return SourceFile(pathlib.Path("<source>"), scan_source(ast.parse(text)))
+
+
 def read_program(path: pathlib.Path, search: Sequence[str]) -> list[SourceFile]:
     """Returns a file and those of its own that it imports, as far as imports can be read.
 
