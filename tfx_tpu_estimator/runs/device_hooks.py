@@ -20,12 +20,12 @@ from tfx_tpu_estimator.lowering.trace import TracedModel
 
 _logger = logging.getLogger(__name__)
 
-SessionRunHook = tf.compat.v1.train.SessionRunHook
-
 
 def prepare_hooks(
-    hooks: Sequence[SessionRunHook], traced: TracedModel, get_loss: Callable[[], float | None]
-) -> list[SessionRunHook]:
+    hooks: Sequence[tf.compat.v1.train.SessionRunHook],
+    traced: TracedModel,
+    get_loss: Callable[[], float | None],
+) -> list[tf.compat.v1.train.SessionRunHook]:
     """Returns the hooks to run in place of the user's; none for none.
 
     Args:
@@ -43,7 +43,7 @@ def prepare_hooks(
     return [_LossHook(traced, get_loss), *(_DeviceHook(hook, traced) for hook in hooks)]
 
 
-class _LossHook(SessionRunHook):
+class _LossHook(tf.compat.v1.train.SessionRunHook):
     """Gives the loss tensor of the session the value that it had on the devices."""
 
     def __init__(self, traced: TracedModel, get_loss: Callable[[], float | None]):
@@ -61,10 +61,10 @@ class _LossHook(SessionRunHook):
         return tf.compat.v1.train.SessionRunArgs(None, feed_dict={self._tensor: value})
 
 
-class _DeviceHook(SessionRunHook):
+class _DeviceHook(tf.compat.v1.train.SessionRunHook):
     """A user's hook that is told what it cannot have."""
 
-    def __init__(self, hook: SessionRunHook, traced: TracedModel):
+    def __init__(self, hook: tf.compat.v1.train.SessionRunHook, traced: TracedModel):
         self._hook = hook
         self._traced = traced
         # An EstimatorSpec for prediction has none.

@@ -56,8 +56,9 @@ def add_metrics(estimator: Any, metric_fn: Callable[..., dict[str, Any]]) -> Any
         if mode != ModeKeys.EVAL:
             return spec
         given = _choose(metric_fn, features, labels, spec.predictions)
-        add = _add_on_host if isinstance(spec, TPUEstimatorSpec) else _add
-        return add(spec, metric_fn, given, config)
+        if isinstance(spec, TPUEstimatorSpec):
+            return _add_on_host(spec, metric_fn, given, config)
+        return _add(spec, metric_fn, given, config)
 
     return estimator._with_model_fn(model_fn)
 
