@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tfx_tpu_estimator import spec_validation
+from tfx_tpu_estimator.config.checked_replace import CheckedReplace
 from tfx_tpu_estimator.modes import validate_mode
 
 
@@ -22,7 +23,7 @@ class _EstimatorSpecFields(NamedTuple):
     prediction_hooks: Any
 
 
-class EstimatorSpec(_EstimatorSpecFields):
+class EstimatorSpec(CheckedReplace, _EstimatorSpecFields):
     """The operations and objects of one call of a model_fn.
 
     Example:
@@ -96,7 +97,6 @@ class EstimatorSpec(_EstimatorSpecFields):
             prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
 
-    # namedtuple's own _replace would skip the checks of __new__.
     def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, **changes: Any
     ) -> EstimatorSpec:
@@ -117,7 +117,7 @@ class EstimatorSpec(_EstimatorSpecFields):
                 f"mode of EstimatorSpec cannot be changed; it is {self.mode!r}, "
                 f"got {changes['mode']!r}. Build a new spec for another mode."
             )
-        return type(self)(**{**self._asdict(), **changes})
+        return super()._replace(**changes)
 
 
 def refuse_chief_hooks(spec: EstimatorSpec) -> None:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator import host_call as host_calls
 from tfx_tpu_estimator import spec_validation
+from tfx_tpu_estimator.config.checked_replace import CheckedReplace
 from tfx_tpu_estimator.estimator_spec import EstimatorSpec
 from tfx_tpu_estimator.modes import validate_mode
 
@@ -27,7 +28,7 @@ class _TPUEstimatorSpecFields(NamedTuple):
     prediction_hooks: Any
 
 
-class TPUEstimatorSpec(_TPUEstimatorSpecFields):
+class TPUEstimatorSpec(CheckedReplace, _TPUEstimatorSpecFields):
     """The operations and host functions of one call of a model_fn.
 
     Example:
@@ -103,23 +104,6 @@ class TPUEstimatorSpec(_TPUEstimatorSpecFields):
             evaluation_hooks=spec_validation.validate_hooks(evaluation_hooks, "evaluation_hooks"),
             prediction_hooks=spec_validation.validate_hooks(prediction_hooks, "prediction_hooks"),
         )
-
-    # namedtuple's own _replace would skip the checks of __new__.
-    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, **changes: Any
-    ) -> TPUEstimatorSpec:
-        """Returns a spec with some fields replaced, checked again.
-
-        Args:
-            **changes: new values by field name.
-
-        Returns:
-            A new spec; this one is unchanged.
-
-        Raises:
-            ValueError, TypeError: as the constructor does.
-        """
-        return type(self)(**{**self._asdict(), **changes})
 
     def as_estimator_spec(self) -> EstimatorSpec:
         """Builds the equivalent spec for this host's own kernels, in the default graph.

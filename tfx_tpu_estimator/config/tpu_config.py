@@ -7,6 +7,7 @@ import enum
 import re
 from typing import Any, NamedTuple
 
+from tfx_tpu_estimator.config.checked_replace import CheckedReplace
 from tfx_tpu_estimator.config.integers import is_int
 
 ALLOWED_CORES_PER_REPLICA = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -94,7 +95,7 @@ class _TPUConfigFields(NamedTuple):
     experimental_feed_hook: type | None
 
 
-class TPUConfig(_TPUConfigFields):
+class TPUConfig(CheckedReplace, _TPUConfigFields):
     """The settings of a RunConfig that concern TPUs.
 
     Example:
@@ -179,23 +180,6 @@ class TPUConfig(_TPUConfigFields):
             ),
             experimental_feed_hook=experimental_feed_hook,
         )
-
-    # namedtuple's own _replace would skip the checks of __new__.
-    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, **changes: Any
-    ) -> TPUConfig:
-        """Returns a configuration with some fields replaced, checked again.
-
-        Args:
-            **changes: new values by field name.
-
-        Returns:
-            A new configuration; this one is unchanged.
-
-        Raises:
-            ValueError, TypeError: as the constructor does.
-        """
-        return type(self)(**{**self._asdict(), **changes})
 
     @property
     def loop_length(self) -> LoopLength:
