@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.summaries.event_reader import read_scalars, read_scalars_of_files
+from tfx_tpu_estimator.summaries.event_reader import EventFiles, read_scalars
 from tfx_tpu_estimator.summaries.event_writer import write_evaluation
 
 
@@ -11,7 +11,31 @@ def test_scalars_of_all_files_by_step(tmp_path):
     write_evaluation(str(tmp_path), {"a": 1.0}, 10)
     assert read_scalars(str(tmp_path)) == {10: {"a": 1.0}, 20: {"a": 2.0}}
     assert list(read_scalars(str(tmp_path))) == [10, 20]
-    assert read_scalars_of_files(str(tmp_path / "*.tfevents.*")) == read_scalars(str(tmp_path))
+    assert EventFiles(str(tmp_path / "*.tfevents.*")).read() == read_scalars(str(tmp_path))
+
+
+def test_only_files_that_have_changed_are_read_again(tmp_path, monkeypatch):
+    opened = []
+    iterate = tf.compat.v1.train.summary_iterator
+    monkeypatch.setattr(
+        tf.compat.v1.train, "summary_iterator", lambda path: opened.append(path) or iterate(path)
+    )
+    files = EventFiles.of_directory(str(tmp_path))
+    with tf.Graph().as_default():
+        writer = tf.compat.v1.summary.FileWriter(str(tmp_path))
+        for step in (1, 2):
+            value = tf.compat.v1.Summary.Value(tag="a", simple_value=step)
+            writer.add_summary(tf.compat.v1.Summary(value=[value]), step)
+            writer.flush()
+            assert files.read() == {s: {"a": float(s)} for s in range(1, step + 1)}
+            assert files.read() == {s: {"a": float(s)} for s in range(1, step + 1)}
+        writer.close()
+    write_evaluation(str(tmp_path), {"a": 3.0}, 3)
+    assert len(files.read()) == 3
+    assert len(opened) == 3
+    (path, *_) = tmp_path.iterdir()
+    path.unlink()
+    assert len(files.read()) < 3
 
 
 def test_summaries_of_tensorflow_2(tmp_path):

@@ -22,7 +22,7 @@ from tfx_tpu_estimator.export.exporters import (
 )
 from tfx_tpu_estimator.export.versions import delete_old_versions, list_versions
 from tfx_tpu_estimator.lowering.model_fn import list_arguments
-from tfx_tpu_estimator.summaries.event_reader import read_scalars_of_files
+from tfx_tpu_estimator.summaries.event_reader import EventFiles
 
 _logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class BestExporter(Exporter):
     ) -> dict[str, Any] | None:
         needed = set(list_scalars(eval_result)) - {_GLOBAL_STEP}
         best = None
-        for step, scalars in read_scalars_of_files(pattern).items():
+        for step, scalars in EventFiles(pattern).read().items():
             # The current evaluation is in the event files, too; and so may be other things.
             if step == eval_result.get(_GLOBAL_STEP) or not needed <= set(scalars):
                 continue

@@ -14,6 +14,9 @@ _logger = logging.getLogger(__name__)
 
 _PATTERN = "events.out.tfevents.*"
 
+# [(global step, {tag: value})] in the order of a file.
+_Events = list[tuple[int, dict[str, float]]]
+
 
 def read_scalars(directory: str) -> dict[int, dict[str, float]]:
     """Returns the scalars in the event files of a directory.
@@ -30,30 +33,60 @@ def read_scalars(directory: str) -> dict[int, dict[str, float]]:
       >>> read_scalars("no/such/directory")
       {}
     """
-    return read_scalars_of_files(os.path.join(directory, _PATTERN))
+    return EventFiles.of_directory(directory).read()
 
 
-def read_scalars_of_files(pattern: str) -> dict[int, dict[str, float]]:
-    """Returns the scalars in the event files that match a pattern; see `read_scalars`.
+class EventFiles:
+    """Event files that are read again and again while more are written.
 
     Args:
       pattern: Path of the files, with `*` and `?`.
+
+    Example:
+      >>> EventFiles("no/such/*").read()
+      {}
     """
-    found: dict[int, dict[str, float]] = {}
-    # The names hold the time at which they were made.
-    for path in sorted(tf.io.gfile.glob(pattern), key=os.path.basename):
-        for event in _iterate_events(path):
+
+    def __init__(self, pattern: str):
+        self._pattern = pattern
+        # {path: (length, time of change, content)}: a file that has not changed is not read again.
+        self._known: dict[str, tuple[int, int, _Events]] = {}
+
+    @classmethod
+    def of_directory(cls, directory: str) -> EventFiles:
+        """The event files of a directory."""
+        return cls(os.path.join(directory, _PATTERN))
+
+    def read(self) -> dict[int, dict[str, float]]:
+        """Returns the scalars of all files; see `read_scalars`."""
+        found: dict[int, dict[str, float]] = {}
+        # The names hold the time at which they were made.
+        for path in sorted(tf.io.gfile.glob(self._pattern), key=os.path.basename):
+            for step, scalars in self._read_file(path):
+                found.setdefault(step, {}).update(scalars)
+        return dict(sorted(found.items()))
+
+    def _read_file(self, path: str) -> _Events:
+        try:
+            stat = tf.io.gfile.stat(path)
+        except tf.errors.NotFoundError:
+            # It was deleted meanwhile.
+            return []
+        known = self._known.get(path)
+        if known is None or known[:2] != (stat.length, stat.mtime_nsec):
+            known = (stat.length, stat.mtime_nsec, list(_iterate_scalars(path)))
+            self._known[path] = known
+        return known[2]
+
+
+def _iterate_scalars(path: str) -> Iterator[tuple[int, dict[str, float]]]:
+    """Yields the scalars of a file that may still be written to, or was cut off."""
+    try:
+        for event in tf.compat.v1.train.summary_iterator(path):
             values = {v.tag: _to_scalar(v) for v in event.summary.value}
             scalars = {tag: value for tag, value in values.items() if value is not None}
             if scalars:
-                found.setdefault(event.step, {}).update(scalars)
-    return dict(sorted(found.items()))
-
-
-def _iterate_events(path: str) -> Iterator[Any]:
-    """Yields the events of a file that may still be written to, or was cut off."""
-    try:
-        yield from tf.compat.v1.train.summary_iterator(path)
+                yield event.step, scalars
     except tf.errors.DataLossError as error:
         _logger.warning("%s is not read further: its rest is damaged (%s).", path, error.message)
     except tf.errors.NotFoundError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 
-from tfx_tpu_estimator.training.eval_metrics import read_eval_metrics
+from tfx_tpu_estimator.summaries.event_reader import EventFiles
 
 _logger = logging.getLogger(__name__)
 
@@ -23,6 +23,7 @@ class MetricHistory:
 
     def __init__(self, eval_dir: str, metric_name: str, min_steps: int):
         self._eval_dir = eval_dir
+        self._files = EventFiles.of_directory(eval_dir)
         self._metric_name = metric_name
         self._min_steps = min_steps
         self._warned = False
@@ -72,7 +73,7 @@ class MetricHistory:
 
     def _read(self) -> dict[int, float]:
         """Returns the values that count by global step, ascending."""
-        evaluations = read_eval_metrics(self._eval_dir)
+        evaluations = self._files.read()
         found = {s: m[self._metric_name] for s, m in evaluations.items() if self._metric_name in m}
         if evaluations and not found and not self._warned:
             self._warned = True
