@@ -215,7 +215,7 @@ class _TrainingRun:
     def _list_hooks(
         self, saver: DeviceSaverHook | None, scaffold: tf.compat.v1.train.Scaffold
     ) -> list[Any]:
-        users = self._users_hooks
+        users = [*self._users_hooks, *self._list_summary_hooks(scaffold)]
         hooks: list[Any] = []
         if users:
             hooks.append(MirrorHook(self._mirror, self._state, self._writes))
@@ -230,6 +230,20 @@ class _TrainingRun:
                 FitHook(self._request.checkpoint, scaffold, "the model_fn in mode 'train'")
             )
         return hooks
+
+    def _list_summary_hooks(self, scaffold: tf.compat.v1.train.Scaffold) -> list[Any]:
+        """Summaries that a scaffold_fn made of variables; those of device tensors are dropped."""
+        steps = self._config.save_summary_steps
+        graph = self._built.traced.graph
+        made = graph.get_collection(tf.compat.v1.GraphKeys.SUMMARIES)
+        if not self._group.is_chief or not steps or not (made or scaffold.summary_op is not None):
+            return []
+        directory = str(self._config.model_dir)
+        return [
+            tf.compat.v1.train.SummarySaverHook(
+                save_steps=steps, output_dir=directory, scaffold=scaffold
+            )
+        ]
 
     def _read_loss(self) -> float | None:
         return None if self._recorder is None else self._recorder.loss
