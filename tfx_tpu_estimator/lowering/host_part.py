@@ -9,7 +9,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.errors import FeatureNotAvailableError
 from tfx_tpu_estimator.inputs.host_stage import StageOutput
 from tfx_tpu_estimator.lowering.functions import copy_library, rename_functions
 from tfx_tpu_estimator.lowering.host_split import HostSplit, list_host_nodes
@@ -146,21 +145,6 @@ def make_host_part(traced: TracedModel, split: HostSplit, device_nodes: Sequence
         nodes=taken,
         split=split,
     )
-
-
-def refuse_host_part(host: HostPart | None) -> None:
-    """Refuses work on the host beside the tables of `embedding_config_spec`.
-
-    Raises:
-      FeatureNotAvailableError: There is some.
-    """
-    if host is not None:
-        raise FeatureNotAvailableError(
-            "With `embedding_config_spec`, features that only a host can work on (strings, sparse "
-            "tensors) are not available in this release unless they are among its columns. The "
-            f"model_fn uses {', '.join(o.name for o in host.outputs) or 'none of them'}: leave "
-            "them out of the features, or make numbers of them in input_fn."
-        )
 
 
 def _describe(traced: TracedModel, tensor: tf.Tensor) -> StageOutput:

@@ -1,8 +1,9 @@
-"""Embeddings in a run on devices: from what the input gives to a program with lookups around it."""
+"""Embeddings in a run on devices: a program with lookups and updates around it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from tfx_tpu_estimator.config.embedding_plan import EmbeddingFeature, EmbeddingPlan
 from tfx_tpu_estimator.errors import FeatureNotAvailableError
@@ -12,26 +13,20 @@ from tfx_tpu_estimator.execution.embedded_program import (
     LookedUpFeature,
 )
 from tfx_tpu_estimator.execution.embedding_layout import RowLayout
-from tfx_tpu_estimator.inputs.sparse_padding import NO_ID
 from tfx_tpu_estimator.inputs.structure import InputStructure
 from tfx_tpu_estimator.lowering.embedding import TracedTable
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
 from tfx_tpu_estimator.lowering.trace import TracedModel
 from tfx_tpu_estimator.modes import ModeKeys
-
-
-def list_fills(plan: EmbeddingPlan) -> dict[str, float]:
-    """Returns, by path of an input that is looked up, what fills its rows up."""
-    fills: dict[str, float] = {}
-    for feature in plan.features:
-        fills[_path(feature.key)] = NO_ID
-        if feature.weight_key is not None:
-            fills[_path(feature.weight_key)] = 0.0
-    return fills
+from tfx_tpu_estimator.runs.embedded_stage import EmbeddedStage, list_fills
 
 
 def embed_program(
-    program: Program, traced: TracedModel, plan: EmbeddingPlan, structure: InputStructure
+    program: Program,
+    traced: TracedModel,
+    plan: EmbeddingPlan,
+    structure: InputStructure,
+    stage: EmbeddedStage | None = None,
 ) -> EmbeddedProgram:
     """Puts lookups and updates around a program.
 
@@ -40,19 +35,24 @@ def embed_program(
       traced: The model on activations.
       plan: The tables and features.
       structure: What one replica is fed, ids in place of activations.
+      stage: What the host computes of it first, if there is such.
     """
-    training = program.mode == ModeKeys.TRAIN
+    training, replicas = program.mode == ModeKeys.TRAIN, program.num_replicas
+    fed = zip(structure.list_names(), structure.flatten(), strict=True)
+    inputs = [_describe(name, spec) for name, spec in fed if stage is None or name in stage.sent]
+    if stage is not None:
+        computed = {output.name for output in stage.outputs}
+        inputs += [signature for signature in program.inputs if signature.name in computed]
     return EmbeddedProgram(
         program=program,
-        tables=tuple(
-            _divide(plan, table, program.num_replicas, training) for table in traced.tables
-        ),
-        inputs=tuple(
-            TensorSignature(name=name, shape=tuple(spec.shape.as_list()), dtype=spec.dtype.name)
-            for name, spec in zip(structure.list_names(), structure.flatten(), strict=True)
-        ),
+        tables=tuple(_divide(plan, table, replicas, training) for table in traced.tables),
+        inputs=tuple(inputs),
         elastic=frozenset(list_fills(plan)),
     )
+
+
+def _describe(name: str, spec: Any) -> TensorSignature:
+    return TensorSignature(name=name, shape=tuple(spec.shape.as_list()), dtype=spec.dtype.name)
 
 
 def _divide(

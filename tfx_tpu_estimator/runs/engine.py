@@ -43,12 +43,13 @@ from tfx_tpu_estimator.lowering.embedding import EmbeddingTrace
 from tfx_tpu_estimator.lowering.embedding_inputs import describe_activations, prepare_features
 from tfx_tpu_estimator.lowering.extract import DeviceGraph, extract_device_graph
 from tfx_tpu_estimator.lowering.hlo import lower_model
-from tfx_tpu_estimator.lowering.host_part import HostPart, refuse_host_part
+from tfx_tpu_estimator.lowering.host_part import HostPart
 from tfx_tpu_estimator.lowering.placeholders import refuse_unfed_placeholders
 from tfx_tpu_estimator.lowering.program import Program
 from tfx_tpu_estimator.lowering.trace import TracedModel, trace_model
 from tfx_tpu_estimator.modes import ModeKeys
-from tfx_tpu_estimator.runs.embedding import embed_program, list_fills, refuse_embedding
+from tfx_tpu_estimator.runs.embedded_stage import EmbeddedStage, embed_stage, list_fills
+from tfx_tpu_estimator.runs.embedding import embed_program, refuse_embedding
 from tfx_tpu_estimator.runs.width_variants import WidthVariants
 
 _logger = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class BuiltModel:
 
     traced: TracedModel
     executable: Executable | EmbeddingExecutable | WidthVariants
-    host: HostPart | None = None
+    host: HostPart | EmbeddedStage | None = None
 
     def prepare(self, deployed: DeployedInput) -> DeployedInput:
         """Adds to an input what the host does with each batch before it goes to the devices."""
@@ -295,21 +296,41 @@ class Engine:
         )
         refuse_unfed_placeholders(traced)
         device_graph = extract_device_graph(traced)
+        host: HostPart | EmbeddedStage | None = device_graph.host
         if plan is not None:
-            refuse_host_part(device_graph.host)
-            embedded = embed_program(lower_model(traced, device_graph), traced, plan, fed)
-            key = f"{embedded.digest}/{setting.broadcast}"
-            if key not in self._executables:
-                devices = self._choose_devices(count)
-                self._executables[key] = EmbeddingExecutable(embedded, devices)
-            executable = self._executables[key]
+            stage = None if device_graph.host is None else embed_stage(device_graph.host, plan, fed)
+            executable = self._find_embedded(traced, device_graph, plan, fed, stage)
+            host = stage
         else:
             names = fed.list_names()
             by_name = dict(zip(names, partitions or [None] * len(names), strict=True))
             executable = self._find_variants(traced, device_graph, setting, by_name)
         seconds = time.monotonic() - started
         _logger.debug("Traced and lowered model_fn for mode %s in %.1f s", setting.mode, seconds)
-        return BuiltModel(traced=traced, executable=executable, host=device_graph.host)
+        return BuiltModel(traced=traced, executable=executable, host=host)
+
+    def _find_embedded(
+        self,
+        traced: TracedModel,
+        device_graph: DeviceGraph,
+        plan: EmbeddingPlan,
+        fed: InputStructure,
+        stage: EmbeddedStage | None,
+    ) -> EmbeddingExecutable | WidthVariants:
+        """Returns what runs a model with embeddings around it."""
+
+        def make(widths: Mapping[str, int]) -> EmbeddingExecutable:
+            program = lower_model(traced, device_graph, widths)
+            embedded = embed_program(program, traced, plan, fed, stage)
+            if embedded.digest not in self._executables:
+                devices = self._choose_devices(program.num_replicas)
+                self._executables[embedded.digest] = EmbeddingExecutable(embedded, devices)
+            return self._executables[embedded.digest]
+
+        first = make({})
+        fills = {} if stage is None else {output.name: output.fill for output in stage.outputs}
+        padded = [fills.get(s.name) is not None for s in first.program.inputs]
+        return WidthVariants(first, padded, make) if any(padded) else first
 
     def _find_variants(
         self,
