@@ -217,7 +217,7 @@ def check_receiver(program: Program, receiver_fn: Callable[[], Any]) -> None:
     """Calls the receiver function once, so that its faults show before training rather than after.
 
     Raises:
-        UserModuleError: If it returns no receiver, or one whose features cannot be exported.
+        UserModuleError: If it returns no receiver.
     """
     with tf.Graph().as_default():
         receiver = receiver_fn()
@@ -227,17 +227,6 @@ def check_receiver(program: Program, receiver_fn: Callable[[], Any]) -> None:
             f"`serving_input_receiver_fn` of module {program.module.label!r} must return a "
             f"ServingInputReceiver, got {receiver!r}."
         )
-    if not program.options.export_to_tpu:
-        return
-    named = features if isinstance(features, Mapping) else {"features": features}
-    for name, feature in named.items():
-        if feature.dtype == tf.string:
-            raise UserModuleError(
-                f"the serving receiver of module {program.module.label!r} gives the string feature "
-                f"{name!r}, which cannot enter a TPU computation. Hash it or look it up in "
-                "`serving_input_receiver_fn` (and in the input functions alike), or give "
-                "`options=TPUEstimatorOptions(export_to_tpu=False)`."
-            )
 
 
 def _merge_options(

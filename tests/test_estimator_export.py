@@ -215,16 +215,20 @@ def test_alternatives_make_signatures_of_their_own(trained, tmp_path):
         assert set(metagraph.signature_def["s:serving_default"].inputs) == {"scaled"}
 
 
-def test_a_string_feature_cannot_enter_the_tpu(trained, tmp_path):
-    def receiver():
-        x = tf1.placeholder(tf.float32, [None, 4])
-        name = tf1.placeholder(tf.string, [None])
-        return tpu_estimator.ServingInputReceiver({"x": x, "name": name}, {"x": x, "name": name})
+def test_a_string_of_the_model_cannot_be_made_on_a_tpu(tmp_path):
+    def model_fn(features, labels, mode, params):
+        spec = linear_model_fn(features, labels, mode, params)
+        if mode == tpu_estimator.ModeKeys.PREDICT:
+            text = tf.strings.as_string(spec.predictions["probabilities"])
+            spec = spec._replace(predictions={"text": text})
+        return spec
 
-    with pytest.raises(ValueError, match="Feature 'name' is a string tensor"):
-        export(trained, tmp_path / "x", serving_input_receiver_fn=receiver)
+    estimator = make_estimator(tmp_path / "model", model_fn)
+    estimator.train(train_input_fn, steps=1)
+    with pytest.raises(ValueError, match=r"AsString, made at .*depends on variable .*host_call"):
+        export(estimator, tmp_path / "x")
     assert not (tmp_path / "x").exists()
-    export(reopen(trained, export_to_tpu=False), tmp_path / "x", serving_input_receiver_fn=receiver)
+    export(reopen(estimator, export_to_tpu=False), tmp_path / "x")
 
 
 def test_lookup_tables_and_their_files_stay_on_the_host(trained, tmp_path):

@@ -38,6 +38,7 @@ def run_tpu_metagraph(directory, signature, feeds):
             if op.type == "VarHandleOp":
                 value = tf.constant(reader.get_tensor(op.get_attr("shared_name").decode()))
                 session.run(tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=value))
+        session.run(list(metagraph.collection_def["table_initializer"].node_list.value))
         return session.run(
             {key: info.name for key, info in definition.outputs.items()},
             {definition.inputs[key].name: value for key, value in feeds.items()},

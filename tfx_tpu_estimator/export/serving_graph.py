@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -15,6 +15,11 @@ from tfx_tpu_estimator.export.embedded_features import look_up_outside
 from tfx_tpu_estimator.export.export_graph import ExportGraph, finish_graph, scaffold_of
 from tfx_tpu_estimator.export.signatures import build_signatures, list_export_outputs
 from tfx_tpu_estimator.lowering.model_fn import resource_variables
+from tfx_tpu_estimator.lowering.serving_split import (
+    divide_for_serving,
+    divisible_model,
+    find_host_op,
+)
 from tfx_tpu_estimator.lowering.tf_internals import run_on_tpu_when_served, single_replica
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
@@ -35,7 +40,8 @@ def build_cpu_graph(model: HostModel, receiver_fn: Callable[[], Any]) -> ExportG
 def build_tpu_graph(model: HostModel, receiver_fn: Callable[[], Any], *, wrap: bool) -> ExportGraph:
     """Builds the model_fn in mode PREDICT to run on a TPU, with params['use_tpu'] True.
 
-    The receiver, which may parse strings, stays on the host.
+    The receiver, which may parse strings, stays on the host, and with `wrap` so does what a
+    model_fn does that only a host can: work on strings and sparse tensors, lookup tables.
 
     Args:
       model: The model.
@@ -44,46 +50,96 @@ def build_tpu_graph(model: HostModel, receiver_fn: Callable[[], Any], *, wrap: b
         `tf.compat.v1.tpu.rewrite` and the like for the parts that shall run there.
 
     Raises:
-      ValueError: A feature that a TPU cannot take.
+      ValueError: Something that only a host can do depends on what only a TPU has.
     """
+    if not wrap:
+        return _build_tpu_graph(model, receiver_fn, _outputs_as_built)
+    try:
+        return _build_tpu_graph(model, receiver_fn, _outputs_on_tpu)
+    except _NeedsHostError:
+        return _build_tpu_graph(model, receiver_fn, _outputs_divided)
+
+
+class _NeedsHostError(Exception):
+    """A model cannot be put on a TPU as a whole."""
+
+
+def _build_tpu_graph(
+    model: HostModel,
+    receiver_fn: Callable[[], Any],
+    compute: Callable[[HostModel, Any], tuple[dict, Any]],
+) -> ExportGraph:
     with new_graph(model.config) as graph:
         tf.compat.v1.train.create_global_step(graph)
         receiver = receiver_fn()
-        if wrap and model.embedding is not None:
-            features = look_up_outside(model, model.embedding, receiver.features)
+        features = receiver.features
+        if compute is not _outputs_as_built and model.embedding is not None:
+            features = look_up_outside(model, model.embedding, features)
             model = dataclasses.replace(model, embedding=None)
-            outputs, scaffold = _outputs_on_tpu(model, features)
-        elif wrap:
-            outputs, scaffold = _outputs_on_tpu(model, receiver.features)
-        else:
-            spec = _call(model, receiver.features, use_tpu=True)
-            outputs, scaffold = list_export_outputs(spec), scaffold_of(spec)
+        outputs, scaffold = compute(model, features)
         signatures = build_signatures(receiver, outputs)
         return finish_graph(graph, ModeKeys.PREDICT, TPU_TAGS, signatures, scaffold)
 
 
+def _outputs_as_built(model: HostModel, features: Any) -> tuple[dict, Any]:
+    """Calls the model_fn, which itself says what runs on a TPU."""
+    spec = _call(model, features, use_tpu=True)
+    return list_export_outputs(spec), scaffold_of(spec)
+
+
 def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
     """Calls the model_fn inside a TPU computation and returns its outputs as seen outside."""
-    _check_tpu_features(features)
-    flat = tf.nest.flatten(features, expand_composites=True)
+    if not _can_enter(features):
+        raise _NeedsHostError
+    flat = tf.nest.flatten(features)
     found: dict[str, Any] = {}
     outside = tf.compat.v1.get_default_graph()
 
     def computation(*inputs):
-        on_tpu = tf.nest.pack_sequence_as(features, inputs, expand_composites=True)
+        on_tpu = tf.nest.pack_sequence_as(features, inputs)
         # The function that is being built does not inherit the creators of the graph around it.
         with resource_variables(), _restored_variables(outside):
             spec = _call(model, on_tpu, use_tpu=True)
+        if find_host_op(tf.compat.v1.get_default_graph()) is not None:
+            raise _NeedsHostError
         found["scaffold"] = scaffold_of(spec)
         found["outputs"] = list_export_outputs(spec)
-        return [t for o in found["outputs"].values() for t in o.tensors() if t is not None]
+        return _list_tensors(found["outputs"])
 
-    results = iter(run_on_tpu_when_served(computation, flat))
-    outputs = {
-        name: output.with_tensors([None if t is None else next(results) for t in output.tensors()])
-        for name, output in found["outputs"].items()
+    results = run_on_tpu_when_served(computation, flat)
+    return _replace_tensors(found["outputs"], results), found["scaffold"]
+
+
+def _outputs_divided(model: HostModel, features: Any) -> tuple[dict, Any]:
+    """Calls the model_fn, leaves what only a host can do, and puts the rest on a TPU.
+
+    The nodes of that rest stay in the graph as well; nothing reads them.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    before = frozenset(op.name for op in graph.get_operations())
+    padded: dict[str, float] = {}
+    with divisible_model(padded):
+        spec = _call(model, features, use_tpu=True)
+        outputs = list_export_outputs(spec)
+        tensors = [tf.identity(tensor) for tensor in _list_tensors(outputs)]
+    part = divide_for_serving(features, tensors, before, padded)
+    results = run_on_tpu_when_served(lambda *inputs: part.compute(inputs), part.crossing)
+    return _replace_tensors(outputs, results), scaffold_of(spec)
+
+
+def _list_tensors(outputs: dict[str, Any]) -> list[tf.Tensor]:
+    return [t for output in outputs.values() for t in output.tensors() if t is not None]
+
+
+def _replace_tensors(outputs: dict[str, Any], tensors: Sequence[tf.Tensor]) -> dict[str, Any]:
+    """Returns export outputs of the same form with other tensors, in order."""
+    remaining = iter(tensors)
+    return {
+        name: output.with_tensors(
+            [None if t is None else next(remaining) for t in output.tensors()]
+        )
+        for name, output in outputs.items()
     }
-    return outputs, found["scaffold"]
 
 
 @contextlib.contextmanager
@@ -104,16 +160,10 @@ def _restored_variables(outside: tf.Graph) -> Iterator[None]:
         yield
 
 
-def _check_tpu_features(features: Any) -> None:
-    named = features if isinstance(features, dict) else {"features": features}
-    for name, feature in named.items():
-        for tensor in tf.nest.flatten(feature, expand_composites=True):
-            if tensor.dtype == tf.string:
-                raise ValueError(
-                    f"Feature {name!r} is a string tensor, which cannot enter a TPU computation. "
-                    "Hash it or look it up in the serving_input_receiver_fn (and in the input_fn "
-                    "alike), or export with export_to_tpu=False."
-                )
+def _can_enter(features: Any) -> bool:
+    """Whether all features can go into a TPU computation: dense tensors, not of strings."""
+    leaves = tf.nest.flatten(features)
+    return all(isinstance(leaf, tf.Tensor) and leaf.dtype != tf.string for leaf in leaves)
 
 
 def _call(model: HostModel, features: Any, *, use_tpu: bool) -> EstimatorSpec | TPUEstimatorSpec:

@@ -13,7 +13,7 @@ from tfx_tpu_estimator.lowering.collectives import rewrite_collectives
 from tfx_tpu_estimator.lowering.functions import rename_functions
 from tfx_tpu_estimator.lowering.host_part import HostPart, make_host_part
 from tfx_tpu_estimator.lowering.host_side import prune_host_ops, warn_of_pruned
-from tfx_tpu_estimator.lowering.host_split import HostSplit
+from tfx_tpu_estimator.lowering.host_split import HostSplit, describe_source
 from tfx_tpu_estimator.lowering.rewrites import (
     check_loops,
     order_reads_before_updates,
@@ -65,17 +65,17 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     """
     fetched = list_fetches(traced)
     with traced.graph.as_default():
-        graph_def = _keep_reachable(traced.graph.as_graph_def(), fetched)
+        graph_def = keep_reachable(traced.graph.as_graph_def(), fetched)
     outputs = [tensor.op.name for tensor in traced.outputs.tensors.values()]
     pruned = prune_host_ops(traced.graph, graph_def, outputs)
-    graph_def = _keep_reachable(graph_def, fetched)
+    graph_def = keep_reachable(graph_def, fetched)
     host = None
     inputs, names = traced.inputs, traced.input_names
-    split = HostSplit(traced, graph_def, fetched)
+    split = HostSplit(describe_source(traced), graph_def, fetched)
     if split.required or traced.host_inputs:
         device_nodes = split.list_device_nodes()
         host = make_host_part(traced, split, device_nodes)
-        graph_def = _keep(graph_def, device_nodes)
+        graph_def = keep_nodes(graph_def, device_nodes)
         sent = [t for t, name in zip(inputs, names, strict=True) if name in host.sent]
         inputs = (*sent, *host.tensors)
         names = (*host.sent, *(output.name for output in host.outputs))
@@ -90,7 +90,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     used = [node.name for node in graph_def.node if node.name in handles]
     read = {_tensor_name(i) for node in graph_def.node for i in node.input}
     return DeviceGraph(
-        graph_def=_drop_nodes(graph_def, given),
+        graph_def=drop_nodes(graph_def, given),
         variables=tuple(handles[name] for name in used),
         updated=tuple(_is_written(graph_def, graph_def.node, name) for name in used),
         inputs=inputs,
@@ -122,7 +122,7 @@ def _copy(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any]) -> tf.compat.v
     return copied
 
 
-def _keep_reachable(
+def keep_reachable(
     graph_def: tf.compat.v1.GraphDef, fetched: Iterable[str]
 ) -> tf.compat.v1.GraphDef:
     """Returns the nodes of which `fetched` depend, in their order."""
@@ -137,7 +137,7 @@ def _keep_reachable(
     return _copy(graph_def, (node for node in graph_def.node if node.name in reached))
 
 
-def _keep(graph_def: tf.compat.v1.GraphDef, names: Sequence[str]) -> tf.compat.v1.GraphDef:
+def keep_nodes(graph_def: tf.compat.v1.GraphDef, names: Sequence[str]) -> tf.compat.v1.GraphDef:
     """Returns the nodes `names`; they wait for no others."""
     chosen = set(names)
     kept = _copy(graph_def, (node for node in graph_def.node if node.name in chosen))
@@ -149,7 +149,7 @@ def _keep(graph_def: tf.compat.v1.GraphDef, names: Sequence[str]) -> tf.compat.v
     return kept
 
 
-def _drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compat.v1.GraphDef:
+def drop_nodes(graph_def: tf.compat.v1.GraphDef, dropped: set[str]) -> tf.compat.v1.GraphDef:
     """Returns a copy without `dropped`, and without what pins nodes to devices."""
     kept = _copy(graph_def, (node for node in graph_def.node if node.name not in dropped))
     for node in kept.node:

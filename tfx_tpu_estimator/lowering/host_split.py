@@ -8,10 +8,11 @@ and of numbers.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -38,11 +39,48 @@ _NOT_IN_INPUT = re.compile(
 _EFFECT = re.compile(r"LookupTable(Insert|Remove|Import)|PyFunc")
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SplitSource:
+    """What is known of a graph that is to be divided.
+
+    Attributes:
+      graph: The graph.
+      handles: Names of the ops that make the handles of variables.
+      position: Name of the op that gives step and replica; None if there is none.
+      inputs: Names of the ops of the batch.
+      host_inputs: Names of ops that belong to the host whatever they are.
+      padded: By name of a tensor that the host computes in rows of any width, what fills them up.
+      kept: Names of tensors that stay on the host whatever their shape.
+      any_batch: Whether the first dimension of what goes to the devices may be unknown.
+    """
+
+    graph: tf.Graph
+    handles: frozenset[str]
+    position: str | None
+    inputs: frozenset[str]
+    host_inputs: frozenset[str]
+    padded: Mapping[str, float]
+    kept: frozenset[str] = frozenset()
+    any_batch: bool = False
+
+
+def describe_source(traced: TracedModel) -> SplitSource:
+    """Returns what is known of the graph of a traced model."""
+    return SplitSource(
+        graph=traced.graph,
+        handles=frozenset(v.handle.op.name for v in traced.variables),
+        position=traced.position.op.name,
+        inputs=frozenset(tensor.op.name for tensor in traced.inputs),
+        host_inputs=frozenset(_producer(name) for name in traced.host_inputs),
+        padded=traced.padded,
+    )
+
+
 class HostSplit:
     """Divides a graph between host and devices.
 
     Args:
-      traced: The model.
+      source: The graph.
       graph_def: What of its graph runs, without what is only there to tell somebody something.
       fetched: Names of the nodes whose results a step needs.
 
@@ -55,15 +93,12 @@ class HostSplit:
     """
 
     def __init__(
-        self, traced: TracedModel, graph_def: tf.compat.v1.GraphDef, fetched: Iterable[str]
+        self, source: SplitSource, graph_def: tf.compat.v1.GraphDef, fetched: Iterable[str]
     ):
-        self._traced = traced
+        self._source = source
         self._graph_def = graph_def
         self._fetched = list(fetched)
         self._nodes = {node.name: node for node in graph_def.node}
-        self._handles = {v.handle.op.name for v in traced.variables}
-        self._inputs = {tensor.op.name for tensor in traced.inputs}
-        self._host_inputs = {_producer(name) for name in traced.host_inputs}
         self._roots: dict[str, str | None] = {}
         self.required = self._find_required()
         self._add_consumers()
@@ -71,7 +106,7 @@ class HostSplit:
     @functools.cached_property
     def _whole(self) -> dict[str, Any]:
         """All nodes of the traced graph, checks included."""
-        return {node.name: node for node in self._traced.graph.as_graph_def().node}
+        return {node.name: node for node in self._source.graph.as_graph_def().node}
 
     def list_device_nodes(self) -> list[str]:
         """Returns the names of the nodes that the devices run, in the order of the graph."""
@@ -104,7 +139,7 @@ class HostSplit:
             if reference.startswith("^") and _producer(reference) in self.required
         }
         chosen = [n for n in self._nodes if n in awaited and _EFFECT.search(self._nodes[n].op)]
-        return [self._traced.graph.get_operation_by_name(name) for name in chosen]
+        return [self._source.graph.get_operation_by_name(name) for name in chosen]
 
     def find_device_root(self, name: str) -> str | None:
         """Returns the name of something of the devices that a node is computed from, or None."""
@@ -127,15 +162,15 @@ class HostSplit:
         return self._roots[name]
 
     def _is_root(self, node: Any) -> bool:
-        if node.name in self._handles or node.name == self._traced.position.op.name:
+        if node.name in self._source.handles or node.name == self._source.position:
             return True
         return bool(_NOT_IN_INPUT.search(node.op)) or is_collective(node)
 
     def _find_required(self) -> set[str]:
         """Returns what no device can run, and the last op before a tensor of padded rows."""
-        feeds = self._inputs | self._handles | {self._traced.position.op.name}
-        required = self._host_inputs & self._nodes.keys()
-        required |= {_producer(name) for name in self._traced.padded} & self._nodes.keys()
+        feeds = self._source.inputs | self._source.handles | {self._source.position or ""}
+        required = self._source.host_inputs & self._nodes.keys()
+        required |= {_producer(name) for name in self._source.padded} & self._nodes.keys()
         known = list_device_ops() | {f.signature.name for f in self._graph_def.library.function}
         known |= {"SegmentSum"}  # it is rewritten, where it can be
         unknown = _find_functions(self._graph_def, lambda node: node.op not in known)
@@ -165,16 +200,16 @@ class HostSplit:
         if called.intersection(_list_called(node)):
             # Names the op inside.
             alone = tf.compat.v1.GraphDef(node=[node], library=self._graph_def.library)
-            check_ops(self._traced.graph, alone, set())
+            check_ops(self._source.graph, alone, set())
         suffix = " (string)" if needs_strings(node) and node.op in list_device_ops() else ""
         reason = "" if root == node.name else f" It depends on {self._describe_root(root)}."
-        line = find_line(self._traced.graph, node.name)
+        line = find_line(self._source.graph, node.name)
         raise unsupported_op_error(node.op + suffix, node.name, line, reason)
 
     def _describe_root(self, root: str) -> str:
-        if root == self._traced.position.op.name:
+        if root == self._source.position:
             return "random numbers of the device, or on the replica or step"
-        what = "variable" if root in self._handles else f"op ({self._whole[root].op})"
+        what = "variable" if root in self._source.handles else f"op ({self._whole[root].op})"
         return f"{what} `{root}`, which the host's input does not have"
 
     def _add_consumers(self) -> None:
@@ -197,16 +232,20 @@ class HostSplit:
                 waiting.append(name)
         for name in self._fetched:
             if name in self.required:
-                tensor = self._traced.graph.get_operation_by_name(name).inputs[0]
+                tensor = self._source.graph.get_operation_by_name(name).inputs[0]
                 raise self._crossing_error(tensor, "nothing that a device computes")
 
     def _can_cross(self, tensor: tf.Tensor) -> bool:
         if tensor.dtype in (tf.string, tf.variant, tf.resource):
             return False
-        return tensor.name in self._traced.padded or tensor.shape.is_fully_defined()
+        if tensor.name in self._source.padded:
+            return True
+        if tensor.name in self._source.kept or tensor.shape.rank is None:
+            return False
+        return (tensor.shape[1:] if self._source.any_batch else tensor.shape).is_fully_defined()
 
     def _crossing_error(self, tensor: tf.Tensor, what: str) -> ValueError:
-        line = find_line(self._traced.graph, tensor.op.name)
+        line = find_line(self._source.graph, tensor.op.name)
         if tensor.dtype in (tf.string, tf.variant, tf.resource):
             kind = f"{tensor.op.type} ({tensor.dtype.name})"
             reason = f" Its result is needed together with {what}."
@@ -220,7 +259,7 @@ class HostSplit:
 
     def _tensor(self, reference: str) -> tf.Tensor:
         name, _, index = reference.partition(":")
-        return self._traced.graph.get_tensor_by_name(f"{name}:{index or 0}")
+        return self._source.graph.get_tensor_by_name(f"{name}:{index or 0}")
 
 
 def list_host_nodes(

@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
+import math
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,11 +36,13 @@ class LookupScope:
     Attributes:
       graph: The graph of the model.
       batch_size: Examples of one replica; None if the input does not say.
+      any_batch: Whether the number of examples may be known only when the graph runs.
       padded: By name of a tensor that the host computes for the device: what fills up its rows.
     """
 
     graph: tf.Graph
     batch_size: int | None
+    any_batch: bool = False
     padded: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
@@ -116,13 +119,15 @@ def _replace_plain(scope: LookupScope, arguments: dict[str, Any]) -> Any:
         return _look_up(scope, arguments["params"], ids, weights, leading, arguments)
 
 
-def _leading_sizes(scope: LookupScope, ids: tf.SparseTensor) -> list[int] | None:
+def _leading_sizes(scope: LookupScope, ids: tf.SparseTensor) -> list[int | None] | None:
     """Returns the sizes of all dimensions but the last; None if they are not static."""
     if ids.shape.rank is None or ids.shape.rank < 2:
         return None
     sizes = list(ids.shape.as_list()[:-1])
     if sizes[0] is None:
         sizes[0] = scope.batch_size
+    if len(sizes) == 1 and scope.any_batch:
+        return sizes
     return None if None in sizes else sizes
 
 
@@ -145,13 +150,11 @@ def _look_up(
     tables: Any,
     ids: tf.SparseTensor,
     weights: tf.SparseTensor | None,
-    leading: list[int],
+    leading: list[int | None],
     arguments: dict[str, Any],
 ) -> tf.Tensor:
     """Pads on the host; gathers and combines on the device."""
-    rows = 1
-    for size in leading:
-        rows *= size
+    rows = None if None in leading else math.prod(size or 0 for size in leading)
     padded = _pad(scope, tables, ids, weights, rows)
     vectors = tf.compat.v1.nn.embedding_lookup(
         tables,
@@ -171,7 +174,7 @@ def _pad(
     tables: Any,
     ids: tf.SparseTensor,
     weights: tf.SparseTensor | None,
-    rows: int,
+    rows: int | None,
 ) -> PaddedIds:
     declared = ids.shape[-1]
     width = declared if declared is not None and declared <= MAX_STATIC_WIDTH else None

@@ -148,11 +148,6 @@ def test_a_receiver_that_is_none(trainer):
     fails(trainer, UserModuleError, "must return a ServingInputReceiver, got None")
 
 
-def test_a_string_feature_cannot_enter_a_tpu(trainer):
-    trainer.module_file.write_text(MODEL + OWN_RECEIVER.replace("tf.float32", "tf.string"))
-    fails(trainer, UserModuleError, "string feature 'x', which cannot enter a TPU computation")
-
-
 def test_a_disk_that_is_full_during_export(trainer):
     """From the export on, no file may grow beyond 8 KiB: real writes fail as on a full disk."""
     trainer.module_file.write_text(
