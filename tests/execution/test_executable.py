@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from helpers.lowered import initial_values, make_executable, run, run_on_host, trace
 
+from tfx_tpu_estimator.execution import state as state_module
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
 from tfx_tpu_estimator.lowering.hlo import lower_model
@@ -148,7 +149,9 @@ def test_prediction_outputs(replicas):
     np.testing.assert_array_equal(outputs["predictions/x"].reshape(2, 16, 4)[1], X)
 
 
-def test_updated_state_is_consumed_and_the_rest_is_not():
+@pytest.mark.parametrize("large", [0, 2**24])
+def test_updated_state_is_consumed_and_the_rest_is_not(large, monkeypatch):
+    monkeypatch.setattr(state_module, "_LARGE", large)
     program, values, executable = lowered(replicas=2)
     assert {v.name for v in program.state} == {v.name for v in program.updated_state}
     host = {name: value.copy() for name, value in values.items()}

@@ -20,3 +20,5 @@ def test_between_checkpoints_the_host_has_one_copy_of_the_state(tmp_path):
     # In the first loop XLA may still be freeing what compiling needed.
     copies = [(held - found["before"]) / megabytes for held in found["loops"][1:]]
     assert max(copies) < 2.2, found
+    # The start takes three for a moment; a step of this model has a gradient as large, and more.
+    assert (found["most"] - found["before"]) / megabytes < 4.3, found

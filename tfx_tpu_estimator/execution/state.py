@@ -20,6 +20,9 @@ from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
 
+# Bytes of a variable that it is worth compiling a copy for, once per shape.
+_LARGE = 2**24
+
 
 def replicated(mesh: Any) -> Any:
     """The sharding of what every replica has a copy of."""
@@ -83,9 +86,7 @@ def place_state(program: Program, mesh: Any, values: Mapping[str, Any]) -> dict[
             if isinstance(value, jax.Array):
                 placed[variable.name] = jax.device_put(value, sharding)
                 continue
-            # On a CPU a device array may share the memory of a numpy array, and donating it would
-            # then write into the caller's.
-            placed[variable.name] = _put(np.array(value, copy=True), sharding)
+            placed[variable.name] = _put_copy(value, sharding)
     return placed
 
 
@@ -212,6 +213,26 @@ def _put(value: Any, sharding: Any) -> Any:
     if isinstance(value, jax.Array) or sharding.is_fully_addressable:
         return jax.device_put(value, sharding)
     return jax.make_array_from_process_local_data(sharding, value)
+
+
+def _put_copy(value: np.ndarray, sharding: Any) -> Any:
+    """Moves an array to memory that a program may update in place."""
+    jax = jax_compat.import_jax()
+    platform = next(iter(sharding.device_set)).platform
+    if platform != "cpu":
+        return _put(value, sharding)
+    if value.nbytes < _LARGE:
+        # A device array may share the memory of a numpy array, and a program write into it.
+        return _put(np.array(value, copy=True), sharding)
+    # What came from numpy is not updated in place, so that the first step would hold the state
+    # twice. What a program made is. Waiting frees the first copy before the next variable's.
+    return jax.block_until_ready(_make_owner(sharding)(_put(value, sharding)))
+
+
+@functools.cache
+def _make_owner(sharding: Any) -> Any:
+    jax = jax_compat.import_jax()
+    return jax.jit(jax.numpy.copy, out_shardings=sharding)
 
 
 def _validate_batch(signature: TensorSignature, value: Any, replicas: int) -> None:
