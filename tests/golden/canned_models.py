@@ -224,7 +224,7 @@ def make_input_fn(case: str, *, repeat: bool):
     def input_fn():
         features, labels = make_data()
         data = tf.data.Dataset.from_tensor_slices((features, labels[CASES[case][1]]))
-        return (data.repeat() if repeat else data).batch(BATCH_SIZE)
+        return (data.repeat() if repeat else data).batch(BATCH_SIZE, drop_remainder=repeat)
 
     return input_fn
 

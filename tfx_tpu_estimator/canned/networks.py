@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.canned.columns import build_input_layer, build_linear_model
+from tfx_tpu_estimator.canned.column_layers import build_input_layer, build_linear_model
 from tfx_tpu_estimator.canned.layers import build_dense, normalize_batch
 
 _MIN_SLICE_BYTES = 64 << 20
@@ -60,7 +60,7 @@ def build_dnn_logits(
     Returns:
       Logits, float32 [batch, units].
     """
-    net = build_input_layer(features, columns, partitioner, training=training)
+    net = build_input_layer(features, columns, partitioner)
     for index, width in enumerate(hidden_units):
         name = f"hiddenlayer_{index}"
         net = build_dense(net, int(width), activation_fn, name)
