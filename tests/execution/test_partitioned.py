@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers.lowered import initial_values, run, trace
+from helpers.lowered import as_model_fn, initial_values, run, trace
 
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
@@ -126,6 +126,28 @@ def test_an_input_without_partitions_is_whole_on_every_core():
     _, losses = train(2, 2)
     np.testing.assert_array_equal(losses, train(2, 1)[1])
     assert count_bytes(2, 2) == count_bytes(2, 1)
+
+
+@pytest.mark.parametrize("cut", [(1, 2, 2, 1), (1, 4, 2, 1)])
+def test_the_gradient_of_a_kernel_before_a_dense_layer(cut):
+    """XLA's partitioner got it wrong, without any error, where it chose the cuts itself."""
+
+    def build(image):
+        x = tf1.layers.flatten(tf1.layers.conv2d(image, 4, 3, padding="same"))
+        loss = tf.reduce_mean(tf.square(tf1.layers.dense(x, 4)))
+        optimizer = tf1.tpu.CrossShardOptimizer(tf1.train.GradientDescentOptimizer(0.1))
+        return [loss], optimizer.minimize(loss, tf1.train.get_global_step())
+
+    images = RNG.normal(size=[8, 16, 16, 3]).astype("float32")
+    traced = trace(as_model_fn(build), (images,))
+    program, values = lower_model(traced), initial_values(traced)
+    cores = int(np.prod(cut))
+    devices = find_devices(num_shards=8).devices[:cores]
+    divided = Executable(program, devices, cores_per_replica=cores, partitions=[cut])
+    state, _ = run(program, values, (images,), executable=divided)
+    expected, _ = run(program, values, (images,))
+    for name, value in expected.items():
+        np.testing.assert_allclose(state[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
 def test_a_loop_of_steps_is_bit_equal_to_steps_one_by_one():
