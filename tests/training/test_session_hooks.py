@@ -22,8 +22,8 @@ def model_fn(features, labels, mode, params):
     tf.identity(spec.loss * 2.0, name="twice_the_loss")
     step = tf.cast(tf1.train.get_global_step(), tf.float32)
     tf.identity(step * 10.0, name="ten_times_the_step")
-    if "make_hook" in params:
-        return spec._replace(training_hooks=[params["make_hook"](spec)])
+    if "make_hooks" in params:
+        return spec._replace(training_hooks=params["make_hooks"](spec))
     return spec
 
 
@@ -73,27 +73,60 @@ def test_in_evaluations_too(tmp_path):
         estimator.evaluate(models.eval_input_fn, steps=10, hooks=[Fetch("mean_of_batch")])
 
 
+class Watchers:
+    """One of each hook that watches, in one training."""
+
+    def __init__(self, directory):
+        self._directory = directory
+        # It opens its event file at once, which TensorFlow 2 allows in a graph only.
+        with tf.Graph().as_default():
+            self._profiler = tf1.train.ProfilerHook(save_steps=4, output_dir=str(directory))
+        self.final = None
+
+    def make(self, spec):
+        """Makes the hooks of a spec."""
+        directory = str(self._directory)
+        summary = tf1.summary.scalar("my_loss", spec.loss)
+        self.final = tf1.train.FinalOpsHook(tf1.trainable_variables()[0].read_value())
+        return [
+            tf1.train.LoggingTensorHook(
+                {"the_loss": spec.loss},
+                every_n_iter=1,
+                formatter=lambda tensors: f"<{tensors['the_loss']:.6f}>",
+            ),
+            tf1.train.NanTensorHook(spec.loss),
+            tf1.train.StepCounterHook(every_n_steps=4, output_dir=directory),
+            tf1.train.SummarySaverHook(save_steps=4, output_dir=directory, summary_op=summary),
+            tf1.train.GlobalStepWaiterHook(0),
+            self._profiler,
+            self.final,
+        ]
+
+
 @ENGINES
-def test_logging_tensor_hook(tmp_path, use_tpu, caplog):
-    """By tensor, from a hook of the spec."""
-    params = {
-        "make_hook": lambda spec: tf1.train.LoggingTensorHook(
-            {"the_loss": spec.loss}, every_n_iter=1, formatter=lambda t: f"<{t['the_loss']:.6f}>"
-        )
-    }
+def test_hooks_that_watch(tmp_path, use_tpu, caplog):
+    watchers = Watchers(tmp_path / "mine")
     with caplog.at_level(logging.INFO, logger="tensorflow"):
         tf.get_logger().propagate = True
-        train(tmp_path, use_tpu, params=params)
-    losses = read_scalars(str(tmp_path), "loss")
-    shown = [step for step, loss in losses.items() if f"<{loss:.6f}>" in caplog.text]
-    assert shown == ([4, 8, 10] if use_tpu else list(range(1, 11)))
-
-
-@ENGINES
-def test_nan_tensor_hook(tmp_path, use_tpu):
-    params = {"make_hook": lambda spec: tf1.train.NanTensorHook(spec.loss)}
-    train(tmp_path, use_tpu, params=params)
-    assert max(read_scalars(str(tmp_path), "loss")) == STEPS
+        # A function: params are copied, but no functions.
+        params = {"make_hooks": lambda spec: watchers.make(spec)}
+        estimator = train(tmp_path / "model", use_tpu, params=params)
+    losses = read_scalars(str(tmp_path / "model"), "loss")
+    assert max(losses) == STEPS
+    # Hooks come at the end of a loop.
+    ends = [4, 8, 10] if use_tpu else list(range(1, 11))
+    assert [step for step, loss in losses.items() if f"<{loss:.6f}>" in caplog.text] == ends
+    assert read_scalars(str(tmp_path / "mine"), "global_step/sec")
+    found = read_scalars(str(tmp_path / "mine"), "my_loss")
+    # SummarySaverHook decides before a run by the step after the one before: 10, not 8.
+    assert sorted(found) == ([4, 10] if use_tpu else [1, 5, 9])
+    for step, value in found.items():
+        assert value == pytest.approx(losses[step], rel=1e-6)
+    kernel = estimator.get_variable_value("kernel")
+    np.testing.assert_array_equal(watchers.final.final_ops_values, kernel)
+    timelines = sorted((tmp_path / "mine").glob("timeline-*.json"))
+    assert json.loads(timelines[0].read_text())["traceEvents"]
+    assert ("and not the steps, which run on devices" in caplog.text) == use_tpu
 
 
 @ENGINES
@@ -107,30 +140,6 @@ def test_stop_at_step_hook(tmp_path, use_tpu, arguments, host, devices):
 
 
 @ENGINES
-def test_step_counter_hook(tmp_path, use_tpu):
-    hook = tf1.train.StepCounterHook(every_n_steps=4, output_dir=str(tmp_path / "speed"))
-    train(tmp_path / "model", use_tpu, hook)
-    assert read_scalars(str(tmp_path / "speed"), "global_step/sec")
-
-
-@ENGINES
-def test_summary_saver_hook(tmp_path, use_tpu):
-    def make_hook(spec):
-        summary = tf1.summary.scalar("my_loss", spec.loss)
-        return tf1.train.SummarySaverHook(
-            save_steps=4, output_dir=str(tmp_path / "mine"), summary_op=summary
-        )
-
-    train(tmp_path / "model", use_tpu, params={"make_hook": make_hook})
-    found = read_scalars(str(tmp_path / "mine"), "my_loss")
-    losses = read_scalars(str(tmp_path / "model"), "loss")
-    # The hook decides before a run by the step after the one before: 10, not 8.
-    assert sorted(found) == ([4, 10] if use_tpu else [1, 5, 9])
-    for step, value in found.items():
-        assert value == pytest.approx(losses[step], rel=1e-6)
-
-
-@ENGINES
 def test_checkpoint_saver_hook(tmp_path, use_tpu):
     hook = tf1.train.CheckpointSaverHook(str(tmp_path / "mine"), save_steps=4)
     train(tmp_path / "model", use_tpu, hook)
@@ -139,39 +148,6 @@ def test_checkpoint_saver_hook(tmp_path, use_tpu):
     _, kernel, _ = models.train_by_hand(8)
     saved = tf.train.load_variable(str(tmp_path / "mine" / "model.ckpt-8"), "kernel")
     np.testing.assert_allclose(saved, kernel, rtol=1e-4)
-
-
-@ENGINES
-def test_final_ops_hook(tmp_path, use_tpu):
-    hooks = []
-
-    def make_hook(spec):
-        hooks.append(tf1.train.FinalOpsHook(tf1.trainable_variables()[0].read_value()))
-        return hooks[0]
-
-    estimator = train(tmp_path, use_tpu, params={"make_hook": make_hook})
-    saved = estimator.get_variable_value("kernel")
-    np.testing.assert_array_equal(hooks[0].final_ops_values, saved)
-
-
-@ENGINES
-def test_global_step_waiter_hook(tmp_path, use_tpu):
-    train(tmp_path, use_tpu, tf1.train.GlobalStepWaiterHook(0))
-    # It is there already.
-    estimator = train(tmp_path, use_tpu, tf1.train.GlobalStepWaiterHook(STEPS), steps=12)
-    assert estimator.latest_checkpoint().endswith("-12")
-
-
-@ENGINES
-def test_profiler_hook(tmp_path, use_tpu, caplog):
-    # It opens its event file at once, which TensorFlow 2 allows in a graph only.
-    with tf.Graph().as_default():
-        hook = tf1.train.ProfilerHook(save_steps=4, output_dir=str(tmp_path / "mine"))
-    train(tmp_path / "model", use_tpu, hook)
-    files = sorted((tmp_path / "mine").glob("timeline-*.json"))
-    assert files
-    assert json.loads(files[0].read_text())["traceEvents"]
-    assert ("and not the steps, which run on devices" in caplog.text) == use_tpu
 
 
 def fed_model_fn(features, labels, mode, params):

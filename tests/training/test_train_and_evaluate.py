@@ -81,9 +81,8 @@ def test_every_checkpoint_is_evaluated_and_exported(tmp_path, use_tpu):
     np.testing.assert_allclose(served["probabilities"], predicted, rtol=1e-5)
 
 
-@ENGINES
-def test_throttled_evaluations_and_the_last_one(tmp_path, use_tpu):
-    estimator = make(tmp_path, use_tpu=use_tpu)
+def test_throttled_evaluations_and_the_last_one(tmp_path):
+    estimator = make(tmp_path)
     train_and_evaluate(estimator, *make_specs(20, throttle_secs=600))
     assert sorted(read_scalars(estimator.eval_dir(), "loss")) == [8, 20]
 
