@@ -153,6 +153,9 @@ _TPU_MODULES = {
     "_tpu_estimator_embedding": _own("EmbeddingConfigSpec", *EMBEDDING_PARAMETERS),
 }
 
+# Gone from TensorFlow itself, where programs with feature and table dicts take them from.
+_TPU_EMBEDDING = _own("FeatureConfig", "TableConfig", *EMBEDDING_PARAMETERS)
+
 
 def _modules_of(root: str, children: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
     return {f"{root}.{name}": targets for name, targets in children.items()}
@@ -213,5 +216,5 @@ MODULES: dict[str, dict[str, str]] = {
     **_modules_of(_LEGACY, _LEGACY_CHILDREN),
     # TensorFlow 1 had them here, too, and programs of that time import them from here.
     **_modules_of("tensorflow.python.estimator", _LEGACY_CHILDREN),
-    **_modules_of("tensorflow.python.tpu", _TPU_MODULES),
+    **_modules_of("tensorflow.python.tpu", {**_TPU_MODULES, "tpu_embedding": _TPU_EMBEDDING}),
 }
