@@ -58,6 +58,22 @@ def test_train_and_evaluate(tmp_path):
         assert (tmp_path / path / "saved_model.pb").exists()
 
 
+def test_canned_estimators(tmp_path):
+    page = (ROOT / "docs" / "canned.md").read_text()
+    ((name, code),) = PROGRAM.findall(page)
+    (tmp_path / name).write_text(code)
+    output = run(tmp_path, name)
+    assert "'auc_precision_recall'" in output
+    assert float(re.search(r"^accuracy (.*)$", output, re.MULTILINE)[1]) > 0.6
+
+
+def test_warm_start(tmp_path):
+    page = (ROOT / "docs" / "estimator.md").read_text()
+    ((name, code),) = PROGRAM.findall(page)
+    (tmp_path / name).write_text(code)
+    assert run(tmp_path, name) == "cat, ant: True\ndog: [0. 0.]\n"
+
+
 def test_the_readmes_python_example(tmp_path):
     readme = (ROOT / "README.md").read_text().partition("## The Python API")[2]
     code = re.search(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)[1]
