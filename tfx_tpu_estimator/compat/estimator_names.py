@@ -46,6 +46,9 @@ _SHARED = (
 )
 # TensorFlow 2's `tf.estimator` had other classes than version 1 under these names.
 _VERSIONED = (
+    "BaselineClassifier",
+    "BaselineEstimator",
+    "BaselineRegressor",
     "DNNClassifier",
     "DNNEstimator",
     "DNNLinearCombinedClassifier",
@@ -84,7 +87,6 @@ ESTIMATOR_V2 = {
 }
 EXPORT = _own(
     "ClassificationOutput",
-    "EvalOutput",
     "ExportOutput",
     "PredictOutput",
     "RegressionOutput",
@@ -130,7 +132,6 @@ EMBEDDING_PARAMETERS = _own(
 _LEGACY = "tensorflow_estimator.python.estimator"
 _TPU_ESTIMATOR = {
     **_own(
-        "BatchConfig",
         "EmbeddingConfigSpec",
         "ExportSavedModelApiVersion",
         "InputPipelineConfig",
@@ -138,8 +139,6 @@ _TPU_ESTIMATOR = {
         "TPUConfig",
         "TPUEstimator",
         "TPUEstimatorSpec",
-        "inference_on_tpu",
-        "model_fn_inference_on_tpu",
     ),
     "TPUContext": f"{_OWN}.config.context:TPUContext",
     "CrossShardOptimizer": f"{_V1}:tpu.CrossShardOptimizer",
@@ -199,6 +198,7 @@ _LEGACY_CHILDREN: dict[str, dict[str, str]] = {
     "inputs.numpy_io": _own("numpy_input_fn"),
     "inputs.pandas_io": _own("pandas_input_fn"),
     "canned.parsing_utils": _own("classifier_parse_example_spec", "regressor_parse_example_spec"),
+    "canned.baseline": _own(*(k for k in _VERSIONED if k.startswith("Baseline"))),
     "canned.dnn": _own("DNNClassifier", "DNNEstimator", "DNNRegressor"),
     "canned.linear": _own("LinearClassifier", "LinearEstimator", "LinearRegressor"),
     "canned.dnn_linear_combined": _own(*(k for k in _VERSIONED if k.startswith("DNNLinear"))),

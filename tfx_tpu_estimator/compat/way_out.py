@@ -6,10 +6,12 @@ _GENERAL = "It is not among the names that this package supplies: see docs/migra
 
 # The last part of a dotted name, or a whole one -> what to do. The longest match counts.
 _WAYS_OUT = {
-    "BaselineClassifier": "Use a model_fn with one bias variable, or a LinearClassifier without "
-    "feature columns.",
-    "BaselineEstimator": "Use a model_fn with one bias variable.",
-    "BaselineRegressor": "Use a model_fn with one bias variable.",
+    "BatchConfig": "Configure batching in the model server.",
+    "inference_on_tpu": "Leave export_saved_model_api_version at V1: the export puts the model_fn "
+    "on the TPU by itself.",
+    "model_fn_inference_on_tpu": "Leave export_saved_model_api_version at V1: the export puts the "
+    "model_fn on the TPU by itself.",
+    "EvalOutput": "Give `eval_metric_ops` to the EstimatorSpec.",
     "KMeans": "Use a clustering library such as scikit-learn.",
     "LinearSDCA": "Use LinearClassifier with the optimizer 'Ftrl'.",
     "RNNClassifier": "Write a model_fn with tf.compat.v1.nn.dynamic_rnn or tf.keras layers.",

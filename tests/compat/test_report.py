@@ -1,0 +1,191 @@
+"""`tfx-tpu-estimator check`: what is said about a program without running it."""
+
+import json
+import textwrap
+
+import pytest
+from click.testing import CliRunner
+
+from tfx_tpu_estimator.cli import main
+from tfx_tpu_estimator.compat.findings import Level
+from tfx_tpu_estimator.compat.report import check_program, find_source
+
+
+def check(tmp_path, **sources):
+    for name, text in sources.items():
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(text))
+    return check_program(str(tmp_path / "main.py"))
+
+
+def find(report, level):
+    return {f.what: f for f in report.findings if f.level is level}
+
+
+@pytest.mark.parametrize(
+    ("source", "level", "name", "text"),
+    [
+        ("import tensorflow as tf; tf.estimator.RunConfig()", Level.SUPPLIED,
+         "tensorflow.estimator.RunConfig", "compat"),
+        ("from tensorflow_estimator.python.estimator.tpu import tpu_estimator", Level.SUPPLIED,
+         "tensorflow_estimator.python.estimator.tpu.tpu_estimator", "compat"),
+        ("import tensorflow as tf; tf.contrib.tpu.TPUConfig()", Level.SUPPLIED,
+         "tensorflow.contrib.tpu.TPUConfig", "compat"),
+        ("import tensorflow as tf; tf.contrib.seq2seq.dynamic_decode()", Level.UNSUPPORTED,
+         "tensorflow.contrib.seq2seq.dynamic_decode", "decoder"),
+        ("from tensorflow.contrib import lookup", Level.UNSUPPORTED,
+         "tensorflow.contrib.lookup", "StaticHashTable"),
+        ("import tensorflow as tf; tf.estimator.experimental.KMeans()", Level.UNSUPPORTED,
+         "tensorflow.estimator.experimental.KMeans", "clustering"),
+        ("from tensorflow_estimator.python.estimator.canned import rnn", Level.UNSUPPORTED,
+         "tensorflow_estimator.python.estimator.canned.rnn", "tfx_tpu_estimator"),
+        ("import tensorflow.compat.v1 as tf; tf.no_such_thing()", Level.UNSUPPORTED,
+         "tensorflow.compat.v1.no_such_thing", "Not in TensorFlow"),
+        ("from tensorflow.python.tpu import no_such_module", Level.UNSUPPORTED,
+         "tensorflow.python.tpu.no_such_module", "private part"),
+        ("from tensorflow.python.tpu import tpu_function", Level.ATTENTION,
+         "tensorflow.python.tpu.tpu_function", "Private to TensorFlow"),
+        ("import tensorflow as tf; tf.train.shuffle_batch([], 1, 2, 3)", Level.ATTENTION,
+         "tensorflow.train.shuffle_batch", "tf.data"),
+        ("import tensorflow as tf; tf.distribute.MirroredStrategy()", Level.ATTENTION,
+         "tensorflow.distribute.MirroredStrategy", "train_distribute"),
+    ],
+)  # fmt: skip
+def test_names(tmp_path, source, level, name, text):
+    found = find(check(tmp_path, main=source), level)
+    assert text in found[name].advice
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import tensorflow as tf; tf.placeholder(tf.float32).shape[0].value",
+        "import tensorflow as tf; tf.compat.v1.train.AdamOptimizer(); tf.float32.name",
+        "import tensorflow.compat.v1 as tf; tf.layers.dense(1, 2); tf.train.Saver().save()",
+        "import numpy as np; np.no_such_thing()",
+    ],
+)
+def test_names_that_are_there_are_not_mentioned(tmp_path, source):
+    assert check(tmp_path, main=source).findings == ()
+
+
+MODEL = """
+    import tensorflow.compat.v1 as tf
+
+    def input_fn(params):
+        return tf.data.Dataset.range(9).batch(params["batch_size"]){batch}
+
+    def model_fn(features, labels, mode, params):
+        {body}
+        return tf.estimator.tpu.TPUEstimatorSpec(mode, loss=1)
+
+    def serving_input_fn():
+        return tf.data.Dataset.range(9).batch(3)
+
+    estimator = tf.estimator.tpu.TPUEstimator(model_fn)
+    estimator.{call}
+"""
+
+
+def model(body="pass", batch="", call="train(input_fn=input_fn, max_steps=3)"):
+    return MODEL.format(body=body, batch=batch, call=call)
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "text"),
+    [
+        (model(), "batch() without drop_remainder", "static shape"),
+        (model("tf.py_func(len, [features], tf.int64)"), "tf.py_func", "host_call"),
+        (model("tf.strings.join([features])"), "tf.strings.join", "on the host"),
+        (model("tf.summary.scalar('a', 1)"), "tf.summary.scalar", "host_call"),
+        (model("tf.boolean_mask(features, labels)"), "tf.boolean_mask", "static shape"),
+        (model("opt = tf.train.AdamOptimizer(); opt.minimize(1)"),
+         "model_fn: no CrossShardOptimizer", "wrap"),
+        (model(call="train(input_fn=input_fn)"), "train() without steps", "max_steps"),
+        (model(call="evaluate(input_fn=input_fn)"), "evaluate() without steps", "`steps`"),
+        ("def _eval_input_receiver_fn(): pass", "_eval_input_receiver_fn", "eval_config"),
+    ],
+)  # fmt: skip
+def test_code_that_devices_run_otherwise(tmp_path, source, what, text):
+    found = find(check(tmp_path, main=source), Level.ATTENTION)
+    assert text in found[what].advice
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("f(train_distribute=strategy)", "train_distribute="),
+        (model("f(training_chief_hooks=[])"), "training_chief_hooks="),
+    ],
+)
+def test_code_that_is_refused(tmp_path, source, what):
+    report = check(tmp_path, main=source)
+    assert set(find(report, Level.UNSUPPORTED)) == {what}
+    assert not report.is_supported
+
+
+def test_code_without_tpu_estimator_may_do_what_devices_cannot(tmp_path):
+    source = model("tf.py_func(len, [features], tf.int64)").replace("TPUEstimator", "Estimator")
+    report = check(tmp_path, main=source.replace("estimator.tpu", "estimator"))
+    assert find(report, Level.ATTENTION) == {}
+
+
+def test_what_is_in_order_is_not_mentioned(tmp_path):
+    body = "opt = tf.tpu.CrossShardOptimizer(tf.train.AdamOptimizer()); opt.minimize(1)"
+    source = model(body).replace('params["batch_size"]', "8, drop_remainder=True")
+    report = check(tmp_path, main=source + "    f(train_distribute=None)\n")
+    assert find(report, Level.ATTENTION) == {}
+    assert report.is_supported
+
+
+def test_places_are_those_of_the_files(tmp_path):
+    report = check(
+        tmp_path,
+        main="import helper\n",
+        helper="import tensorflow as tf\n\ntf.contrib.crf.crf_log_likelihood()\n",
+    )
+    (finding,) = report.findings
+    assert (finding.path, finding.line) == (str((tmp_path / "helper.py").resolve()), 3)
+    assert report.tf1
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, ["check", *map(str, args)])
+
+
+def test_the_table_and_the_exit_code(tmp_path):
+    path = tmp_path / "main.py"
+    path.write_text("import tensorflow as tf\ntf.contrib.crf.x()\ntf.estimator.RunConfig()\n")
+    result = invoke(path)
+    assert result.exit_code == 1
+    assert result.output.startswith("main.py:2  unsupported  tensorflow.contrib.crf.x  Copy")
+    assert "1 unsupported, 0 to look at, 1 supplied by this package." in result.output
+    assert "RunConfig" not in result.output
+    assert "main.py:3" in invoke("--all", path).output
+
+
+def test_json_has_everything(tmp_path):
+    path = tmp_path / "main.py"
+    path.write_text("import tensorflow as tf\ntf.estimator.RunConfig()\n")
+    result = invoke("--format", "json", path)
+    assert result.exit_code == 0
+    content = json.loads(result.output)
+    assert content["supported"] is True
+    assert [f["level"] for f in content["findings"]] == ["supplied"]
+
+
+@pytest.mark.parametrize(
+    ("source", "text"), [(None, "neither a file nor a module"), ("print 1\n", "no Python 3")]
+)
+def test_wrong_usage(tmp_path, source, text):
+    path = tmp_path / "main.py"
+    if source:
+        path.write_text(source)
+    result = invoke(path)
+    assert result.exit_code == 2
+    assert text in result.output
+
+
+def test_a_module_is_found_by_its_name(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "mod.py").write_text("")
+    assert find_source("pkg.mod", ["", str(tmp_path)]) == str(tmp_path / "pkg" / "mod.py")

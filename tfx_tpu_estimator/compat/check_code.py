@@ -1,0 +1,182 @@
+"""What in a program's code works otherwise on devices, as far as it shows without running it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tfx_tpu_estimator.compat.findings import Finding, Level
+
+_STRATEGIES = ("train_distribute", "eval_distribute", "experimental_distribute")
+# Last parts of calls that no TPU program can have -> advice.
+_DEVICE_CALLS = {
+    "py_func": "Python code cannot run on devices: do it in input_fn, or pass its tensors out "
+    "through host_call.",
+    "numpy_function": "Python code cannot run on devices: do it in input_fn, or pass its tensors "
+    "out through host_call.",
+    "py_function": "Python code cannot run on devices: do it in input_fn, or pass its tensors out "
+    "through host_call.",
+    "Print": "On devices it is left out with a warning: use host_call.",
+    "print": "On devices it is left out with a warning: use host_call.",
+    "boolean_mask": "Its result has no static shape: multiply with the mask instead.",
+    "unique": "Its result has no static shape: do it in input_fn.",
+    "crop_and_resize": "No TPU has it: do it in input_fn.",
+    "decode_jpeg": "No TPU has it: do it in input_fn.",
+    "sparse_tensor_dense_matmul": "No TPU has it: look embeddings up, or make it dense.",
+}
+_SUMMARIES = ("scalar", "histogram", "image", "audio", "text", "tensor_summary")
+_HOST_PARTS = ("strings", "lookup")
+
+
+def check_code(path: str, tree: ast.Module, uses_tpu_estimator: bool) -> list[Finding]:
+    """Returns findings about a file's code.
+
+    Args:
+        path: The file.
+        tree: What `ast.parse` returned.
+        uses_tpu_estimator: Whether the program makes a TPUEstimator; otherwise nothing runs on
+            devices.
+    """
+    found = list(_check_keywords(tree))
+    found += _check_functions(tree)
+    if uses_tpu_estimator:
+        found += _check_calls(tree)
+        for function in _list_functions(tree):
+            if _is_model_fn(function):
+                found += _check_model_fn(function)
+            elif _is_input_fn(function):
+                found += _check_input_fn(function)
+    unique = dict.fromkeys(found)
+    return [Finding(path, line, level, what, advice) for line, level, what, advice in unique]
+
+
+_Found = tuple[int, Level, str, str]
+
+
+def _check_keywords(tree: ast.Module) -> Iterator[_Found]:
+    for call in _list_calls(tree):
+        for keyword in call.keywords:
+            is_none = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
+            if keyword.arg in _STRATEGIES and not is_none:
+                yield (
+                    keyword.value.lineno,
+                    Level.UNSUPPORTED,
+                    f"{keyword.arg}=",
+                    "Strategies are refused: TPUEstimator with use_tpu=True distributes over all "
+                    "devices.",
+                )
+
+
+def _check_functions(tree: ast.Module) -> Iterator[_Found]:
+    for function in _list_functions(tree):
+        if function.name == "trainer_fn":
+            yield (
+                function.lineno,
+                Level.SUPPLIED,
+                "trainer_fn",
+                "The Trainer component runs such a module file as it is.",
+            )
+        elif "eval_input_receiver_fn" in function.name:
+            yield (
+                function.lineno,
+                Level.ATTENTION,
+                function.name,
+                "No EvalSavedModel is exported: give the Evaluator an eval_config.",
+            )
+
+
+def _check_calls(tree: ast.Module) -> Iterator[_Found]:
+    for call in _list_calls(tree):
+        name = _last_name(call)
+        given = {keyword.arg for keyword in call.keywords}
+        if "training_chief_hooks" in given:
+            yield (
+                call.lineno,
+                Level.UNSUPPORTED,
+                "training_chief_hooks=",
+                "Refused by TPUEstimator: use training_hooks.",
+            )
+        if not isinstance(call.func, ast.Attribute) or None in given or "input_fn" not in given:
+            continue  # **kwargs, or a method of something else
+        if name == "train" and not given & {"steps", "max_steps"} and len(call.args) < 3:
+            yield (call.lineno, Level.ATTENTION, "train() without steps",
+                   "With use_tpu=True give `steps` or `max_steps`.")  # fmt: skip
+        if name == "evaluate" and "steps" not in given and len(call.args) < 2:
+            yield (call.lineno, Level.ATTENTION, "evaluate() without steps",
+                   "With use_tpu=True give `steps`; it may be larger than the input.")  # fmt: skip
+
+
+def _check_model_fn(function: ast.FunctionDef) -> Iterator[_Found]:
+    names = {_last_name(call) for call in _list_calls(function)}
+    references = {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+    trains = {"minimize", "apply_gradients"} & names
+    if trains and "CrossShardOptimizer" not in references | names:
+        yield (
+            function.lineno,
+            Level.ATTENTION,
+            f"{function.name}: no CrossShardOptimizer",
+            "With use_tpu=True wrap the optimizer in tf.compat.v1.tpu.CrossShardOptimizer.",
+        )
+    for call in _list_calls(function):
+        chain = _chain(call.func)
+        if len(chain) < 2:
+            continue
+        if chain[-1] in _DEVICE_CALLS:
+            yield call.lineno, Level.ATTENTION, ".".join(chain), _DEVICE_CALLS[chain[-1]]
+        elif chain[-2] == "summary" and chain[-1] in _SUMMARIES:
+            yield (call.lineno, Level.ATTENTION, ".".join(chain),
+                   "On devices it is left out unless it is in a host_call.")  # fmt: skip
+        elif chain[-2] in _HOST_PARTS or chain[-1].startswith(("string_", "parse_example")):
+            yield (
+                call.lineno,
+                Level.ATTENTION,
+                ".".join(chain),
+                "Runs on the host, if it depends on features only; else do it in input_fn.",
+            )
+
+
+def _check_input_fn(function: ast.FunctionDef) -> Iterator[_Found]:
+    if "predict" in function.name or "serving" in function.name:
+        return
+    for call in _list_calls(function):
+        name = _last_name(call)
+        if name not in ("batch", "map_and_batch", "padded_batch"):
+            continue
+        if not any(keyword.arg in ("drop_remainder", None) for keyword in call.keywords):
+            yield (call.lineno, Level.ATTENTION, f"{name}() without drop_remainder",
+                   "With use_tpu=True training needs batches of static shape: "
+                   "drop_remainder=True.")  # fmt: skip
+
+
+def _list_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def _list_calls(tree: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def _is_model_fn(function: ast.FunctionDef) -> bool:
+    arguments = {argument.arg for argument in function.args.args}
+    return {"features", "mode"} <= arguments
+
+
+def _is_input_fn(function: ast.FunctionDef) -> bool:
+    # The inner function of a builder has the outer one's calls below it, not the other way round.
+    return "input_fn" in function.name and "receiver" not in function.name
+
+
+def _last_name(call: ast.Call) -> str:
+    chain = _chain(call.func)
+    return chain[-1] if chain else ""
+
+
+def _chain(node: ast.AST) -> list[str]:
+    """Returns ['tf', 'summary', 'scalar'] of `tf.summary.scalar`; the end only of `f().g`."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return parts[::-1]
