@@ -40,6 +40,7 @@ class LinearClassifier(CannedEstimator):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> estimator = LinearClassifier(feature_columns=[tf.feature_column.numeric_column("x")])
       >>> estimator.latest_checkpoint() is None
       True
@@ -94,6 +95,7 @@ class LinearRegressor(CannedEstimator):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> estimator = LinearRegressor(feature_columns=[tf.feature_column.numeric_column("x")])
       >>> estimator.latest_checkpoint() is None
       True
@@ -143,6 +145,7 @@ class LinearEstimator(CannedEstimator):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> from tfx_tpu_estimator.canned.regression_heads import RegressionHead
       >>> estimator = LinearEstimator(
       ...     head=RegressionHead(), feature_columns=[tf.feature_column.numeric_column("x")])
@@ -196,6 +199,7 @@ class LinearClassifierV2(CannedEstimatorV2):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> estimator = LinearClassifierV2(feature_columns=[tf.feature_column.numeric_column("x")])
       >>> estimator.latest_checkpoint() is None
       True
@@ -251,6 +255,7 @@ class LinearRegressorV2(CannedEstimatorV2):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> estimator = LinearRegressorV2(feature_columns=[tf.feature_column.numeric_column("x")])
       >>> estimator.latest_checkpoint() is None
       True
@@ -300,6 +305,7 @@ class LinearEstimatorV2(CannedEstimatorV2):
       TypeError: An argument is of the wrong type.
 
     Example:
+      >>> import tensorflow as tf
       >>> from tfx_tpu_estimator.canned.regression_heads import RegressionHead
       >>> estimator = LinearEstimatorV2(
       ...     head=RegressionHead(), feature_columns=[tf.feature_column.numeric_column("x")])
