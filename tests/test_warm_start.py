@@ -14,9 +14,9 @@ EXPECTED = json.loads((cases.HERE / "expected.json").read_text())
 CASES = cases.settings_of(tpu_estimator)
 
 
-def make_on_host(model_dir, warm_start_from, hidden, sizes, rate=0.1):
+def make_on_host(model_dir, warm_start_from, hidden, sizes, rate=0.1, shards=None):
     return tpu_estimator.Estimator(
-        cases.make_model_fn(tpu_estimator.EstimatorSpec, hidden=hidden, scale=0.0),
+        cases.make_model_fn(tpu_estimator.EstimatorSpec, hidden=hidden, scale=0.0, shards=shards),
         model_dir,
         tpu_estimator.BaseRunConfig(save_checkpoints_steps=1),
         params={**sizes, "rate": rate},
@@ -24,11 +24,12 @@ def make_on_host(model_dir, warm_start_from, hidden, sizes, rate=0.1):
     )
 
 
-def make_on_devices(model_dir, warm_start_from, hidden, sizes, rate=0.1):
+def make_on_devices(model_dir, warm_start_from, hidden, sizes, rate=0.1, shards=None):
     model_fn = cases.make_model_fn(
         tpu_estimator.TPUEstimatorSpec,
         hidden=hidden,
         scale=0.0,
+        shards=shards,
         wrap=tf.compat.v1.tpu.CrossShardOptimizer,
     )
     return tpu_estimator.TPUEstimator(
@@ -70,6 +71,12 @@ def test_training_on_the_host_starts_where_the_old_estimator_did(case, tmp_path)
 def test_training_on_devices_starts_there_too(case, tmp_path):
     make_on_devices(tmp_path, *CASES[case]).train(cases.input_fn, steps=1)
     assert_as_expected(tmp_path, case)
+
+
+@pytest.mark.parametrize("engine", sorted(MAKERS))
+def test_variables_in_several_parts(engine, tmp_path):
+    MAKERS[engine](tmp_path, *CASES["words"], shards=3).train(cases.input_fn, steps=1)
+    assert_as_expected(tmp_path, "words")
 
 
 @pytest.mark.parametrize("engine", sorted(MAKERS))

@@ -32,13 +32,16 @@ def write_words(directory: pathlib.Path) -> None:
         (directory / name).write_text("\n".join(words) + "\n")
 
 
-def make_model_fn(spec_class, *, hidden="hidden", scale=1.0, wrap=lambda optimizer: optimizer):
+def make_model_fn(
+    spec_class, *, hidden="hidden", scale=1.0, shards=None, wrap=lambda optimizer: optimizer
+):
     """Returns a model_fn whose variables start from known numbers.
 
     Args:
       spec_class: EstimatorSpec.
       hidden: The name of the hidden layer.
       scale: Of the initial values; 0 makes what was not warm-started easy to see.
+      shards: Into how many parts the embedding, then of zeros, is cut; None for a whole one.
       wrap: What to put around the optimizer.
     """
 
@@ -47,13 +50,21 @@ def make_model_fn(spec_class, *, hidden="hidden", scale=1.0, wrap=lambda optimiz
             values = scale * np.arange(1, 1 + np.prod(shape), dtype="float32").reshape(shape)
             return tf1.get_variable(name, initializer=tf.constant(values), trainable=trainable)
 
-        embedding = variable("embedding", [params["words"], 2])
+        if shards is None:
+            embedding = variable("embedding", [params["words"], 2])
+        else:
+            embedding = tf1.get_variable(
+                "embedding",
+                [params["words"], 2],
+                initializer=tf1.zeros_initializer(),
+                partitioner=tf1.fixed_size_partitioner(shards),
+            )
         kernel = variable(f"{hidden}/kernel", [2, 3])
         bias = variable(f"{hidden}/bias", [3])
         head = variable("head/kernel", [3, params["classes"]])
         head_bias = variable("head/bias", [params["classes"]])
         seen = variable("steps_seen", [1], trainable=False)
-        rows = tf.gather(embedding, features["word"])
+        rows = tf1.nn.embedding_lookup(embedding, features["word"], partition_strategy="div")
         logits = tf.matmul(tf.matmul(rows, kernel) + bias, head) + head_bias
         if mode == "infer":
             return spec_class(mode, predictions={"logits": logits})
