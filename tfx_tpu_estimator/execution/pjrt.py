@@ -94,8 +94,8 @@ def _list_virtual_devices(jax: Any, count: int) -> tuple[Any, ...]:
         raise RuntimeError(
             f"Too late to create {count} virtual CPU devices: jax has already started with "
             f"{len(local)}. Set {NUM_CORES_VARIABLE}={count} or "
-            f'XLA_FLAGS="{_COUNT_FLAG}={count}" before anything uses jax, or run with '
-            f"TPUConfig(num_shards={len(local)})."
+            f'XLA_FLAGS="{_COUNT_FLAG}={count}" before anything uses jax, or let '
+            f"TPUConfig's `num_shards` times `num_cores_per_replica` be at most {len(local)}."
         )
     if jax.process_count() > 1:
         return tuple(d for p in range(jax.process_count())
