@@ -32,7 +32,6 @@ def step_of(estimator):
         (tpu_estimator.stop_if_higher_hook, ("accuracy", 0.95), 16, True),
         (tpu_estimator.stop_if_lower_hook, ("loss", 0.2), 16, False),
         (tpu_estimator.stop_if_no_increase_hook, ("count", 16), 24, False),
-        (tpu_estimator.stop_if_no_increase_hook, ("count", 16), 24, True),
         (tpu_estimator.stop_if_no_decrease_hook, ("count", 8), 16, False),
     ],
 )

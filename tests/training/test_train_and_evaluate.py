@@ -268,6 +268,14 @@ def test_checkpoints_must_be_in_the_model_directory(tmp_path):
         train_and_evaluate(make(tmp_path / "model"), *make_specs(8, hooks=[elsewhere]))
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A model directory in which nothing is left to train."""
+    model_dir = tmp_path_factory.mktemp("complete")
+    make(model_dir).train(models.train_input_fn, max_steps=8)
+    return model_dir
+
+
 @pytest.mark.parametrize(
     ("metrics", "error", "text"),
     [
@@ -277,7 +285,7 @@ def test_checkpoints_must_be_in_the_model_directory(tmp_path):
         ({"loss": 1.0}, ValueError, "result should have `global_step`"),
     ],
 )
-def test_metrics_are_checked(tmp_path, monkeypatch, metrics, error, text):
+def test_metrics_are_checked(complete, monkeypatch, metrics, error, text):
     monkeypatch.setattr(Estimator, "evaluate", lambda self, **arguments: metrics)
     with pytest.raises(error, match=text):
-        train_and_evaluate(make(tmp_path), *make_specs(8))
+        train_and_evaluate(make(complete), *make_specs(8))
