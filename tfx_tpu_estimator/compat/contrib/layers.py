@@ -77,6 +77,7 @@ def fully_connected(
         trainable: Whether they are trained.
         scope: Name of the layer; default 'fully_connected'.
     """
+    inputs = tf.convert_to_tensor(inputs)
     size = inputs.shape[-1]
     with _v1.variable_scope(scope, "fully_connected", [inputs], reuse=reuse):
         weights = _make_weights(
@@ -132,6 +133,7 @@ def conv2d(
         trainable: Whether they are trained.
         scope: Name of the layer.
     """
+    inputs = tf.convert_to_tensor(inputs)
     shape = [*_pair(kernel_size), int(inputs.shape[-1]), num_outputs]
     with _v1.variable_scope(scope, "Conv", [inputs], reuse=reuse):
         weights = _make_weights(shape, inputs, weights_initializer, weights_regularizer, trainable)
@@ -195,6 +197,7 @@ def dropout(
 @add_arg_scope
 def flatten(inputs: Any, scope: str | None = None) -> Any:
     """Returns [batch, n] of [batch, ...]; n must be static."""
+    inputs = tf.convert_to_tensor(inputs)
     size = inputs.shape[1:].num_elements()
     batch = inputs.shape.as_list()[0]
     return tf.reshape(inputs, [-1 if batch is None else batch, size], name=scope)

@@ -44,6 +44,7 @@ def layer_norm(
         begin_params_axis: First of the dimensions that `beta` and `gamma` have.
         scope: Name of the layer; default 'LayerNorm'.
     """
+    inputs = tf.convert_to_tensor(inputs)
     rank = len(inputs.shape)
     norm_axis = begin_norm_axis % rank
     shape = inputs.shape[begin_params_axis % rank :]
@@ -113,8 +114,7 @@ def batch_norm(
             _scope=layer_scope,
             _reuse=reuse,
         )
-        result = layer.apply(inputs, training=is_training)
-        updates = layer.updates if is_training else []
+        result, updates = _apply(layer, inputs, is_training)
         if updates_collections is not None:
             for update in updates:
                 _v1.add_to_collection(updates_collections, update)
@@ -122,3 +122,13 @@ def batch_norm(
             with tf.control_dependencies(updates):
                 result = tf.identity(result)
         return result if activation_fn is None else activation_fn(result)
+
+
+def _apply(layer: Any, inputs: Any, is_training: bool) -> tuple[Any, list[Any]]:
+    """Calls a layer of tf.compat.v1.layers, and takes its updates out of UPDATE_OPS."""
+    collection = _v1.get_collection_ref(_v1.GraphKeys.UPDATE_OPS)
+    before = len(collection)
+    result = layer.apply(inputs, training=is_training)
+    updates = collection[before:]
+    del collection[before:]
+    return result, updates

@@ -90,9 +90,8 @@ def should_record_summaries() -> Any:
 
 
 def initialize(graph: Any = None, session: Any = None) -> None:
-    """Initialises the writers of the graph in a session."""
-    session = session or _v1.get_default_session()
-    session.run(_v1.summary.initialize())
+    """Initialises the default writer in a session, and writes the graph if given."""
+    _v1.summary.initialize(graph, session)
 
 
 def flush(writer: Any = None, name: str | None = None) -> Any:
