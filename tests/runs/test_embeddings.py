@@ -62,8 +62,8 @@ def evaluate_and_predict(estimator, names):
     [
         pytest.param(ADAGRAD, 1, "div", marks=pytest.mark.slow),
         (ADAGRAD, 2, "mod"),
-        (SGD, 8, "div"),
         pytest.param(FTRL, 4, "mod", marks=pytest.mark.slow),
+        pytest.param(SGD, 8, "div", marks=pytest.mark.slow),
     ],
 )
 def test_dicts_train_as_on_the_host(tmp_path, on_host, parameters, replicas, partition):
@@ -76,10 +76,12 @@ def test_dicts_train_as_on_the_host(tmp_path, on_host, parameters, replicas, par
     assert_same(found, variables)
 
 
-def test_dicts_evaluate_and_predict_as_on_the_host(tmp_path, on_host):
-    host, _, _ = on_host(make_dict_estimator, SGD)
+def test_dicts_train_evaluate_and_predict_as_on_the_host(tmp_path, on_host):
+    host, losses, variables = on_host(make_dict_estimator, SGD)
     estimator = make_dict_estimator(tmp_path, SGD, replicas=8, partition_strategy="mod")
-    estimator.train(make_input_fn(DICT_FEATURES), max_steps=STEPS)
+    found_losses, found = train_and_read(estimator, make_input_fn(DICT_FEATURES), STEPS)
+    np.testing.assert_allclose(found_losses, losses, atol=1e-5, rtol=1e-5)
+    assert_same(found, variables)
     # 32 examples: a whole batch and a part of one.
     metrics, predictions = evaluate_and_predict(estimator, DICT_FEATURES)
     wanted, wanted_predictions = evaluate_and_predict(host, DICT_FEATURES)
@@ -230,7 +232,10 @@ def _serialize(index):
 
 @pytest.mark.parametrize(
     ("make", "names"),
-    [(make_dict_estimator, DICT_FEATURES), (make_column_estimator, COLUMN_FEATURES)],
+    [
+        (make_dict_estimator, DICT_FEATURES),
+        pytest.param(make_column_estimator, COLUMN_FEATURES, marks=pytest.mark.slow),
+    ],
 )
 def test_exports_look_up_on_the_host(tmp_path, make, names):
     estimator = make(tmp_path / "model", SGD, replicas=2)
@@ -325,6 +330,7 @@ def test_a_column_that_nobody_uses_has_no_table(tmp_path):
         estimator.train(make_input_fn(COLUMN_FEATURES), steps=1)
 
 
+@pytest.mark.slow
 def test_columns_on_the_core_are_variables_of_the_model(tmp_path):
     bag = tf1.feature_column.categorical_column_with_identity("bag", 11)
     column = tf1.tpu.experimental.embedding_column(

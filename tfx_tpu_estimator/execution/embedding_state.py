@@ -42,6 +42,7 @@ def _divide(whole: np.ndarray, layout: RowLayout, mesh: Any) -> Any:
         return layout.cut(whole, (index[0].start or 0) // layout.shard_rows)
 
     with jax_compat.enable_x64():
-        return jax.make_array_from_callback(
+        placed = jax.make_array_from_callback(
             (layout.padded_rows, *whole.shape[1:]), states.split(mesh, 0), cut
         )
+        return states.own_memory(placed)

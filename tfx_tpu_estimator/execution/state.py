@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from tfx_tpu_estimator.execution.embedding_layout import RowLayout
 from tfx_tpu_estimator.execution.host_arrays import copy_aligned
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import Program, TensorSignature
+
+if TYPE_CHECKING:
+    from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
 
 # Bytes of a variable that it is worth compiling a copy for, once per shape.
 _LARGE = 2**24
@@ -45,7 +48,7 @@ def place_replica_ids(mesh: Any) -> Any:
         return jax.make_array_from_callback(ids.shape, split(mesh, 0), lambda index: ids[index])
 
 
-def validate_state(program: Program, values: Mapping[str, Any]) -> None:
+def validate_state(program: Program | EmbeddedProgram, values: Mapping[str, Any]) -> None:
     """Checks that `values` has every variable of `program`, in its shape and dtype.
 
     Raises:
@@ -217,16 +220,24 @@ def _put(value: Any, sharding: Any) -> Any:
 
 def _put_copy(value: np.ndarray, sharding: Any) -> Any:
     """Moves an array to memory that a program may update in place."""
-    jax = jax_compat.import_jax()
     platform = next(iter(sharding.device_set)).platform
-    if platform != "cpu":
-        return _put(value, sharding)
-    if value.nbytes < _LARGE:
+    if platform == "cpu" and value.nbytes < _LARGE:
         # A device array may share the memory of a numpy array, and a program write into it.
         return _put(np.array(value, copy=True), sharding)
-    # What came from numpy is not updated in place, so that the first step would hold the state
-    # twice. What a program made is. Waiting frees the first copy before the next variable's.
-    return jax.block_until_ready(_make_owner(sharding)(_put(value, sharding)))
+    return own_memory(_put(value, sharding))
+
+
+def own_memory(value: Any) -> Any:
+    """Returns a device array that came from numpy in memory that a program may update in place.
+
+    What came from numpy is not updated in place on a CPU, so that the first step would hold the
+    state twice. What a program made is. Waiting frees the first copy before the next variable's.
+    """
+    jax = jax_compat.import_jax()
+    platform = next(iter(value.sharding.device_set)).platform
+    if platform != "cpu" or value.nbytes < _LARGE:
+        return value
+    return jax.block_until_ready(_make_owner(value.sharding)(value))
 
 
 @functools.cache

@@ -37,8 +37,9 @@ def prepare_features(
         )
     prepared: dict[str, Any] = dict(features)
     for feature in plan.features:
-        for key in (feature.key, feature.weight_key):
-            prepared.pop(key, None)
+        prepared.pop(feature.key, None)
+        if feature.weight_key is not None:
+            prepared.pop(feature.weight_key, None)
     made: dict[str, Any] = {}
     for feature in plan.features:
         made.update(_prepare(plan, feature, features))
@@ -96,7 +97,7 @@ def _read(feature: EmbeddingFeature, features: Mapping[str, Any]) -> tuple[Any, 
 
 
 def _read_weights(feature: EmbeddingFeature, features: Mapping[str, Any]) -> Any:
-    weights = features.get(feature.weight_key)
+    weights = features.get(str(feature.weight_key))
     if weights is None:
         raise ValueError(
             f"Cannot find weights {feature.weight_key} for weighted_categorical_column. Please "
@@ -191,10 +192,10 @@ def _pad_dense_sequence(ids: tf.Tensor, length: int) -> tuple[PaddedIds, tf.Tens
     ids = ids[:, :length]
     places = tf.range(1, tf.shape(ids)[1] + 1)
     lengths = tf.reduce_max(tf.where(ids >= 0, places[None], 0), axis=1)
-    missing = length - tf.shape(ids)[1]
-    padded = tf.pad(ids, [[0, 0], [0, missing]], constant_values=tf.cast(NO_ID, ids.dtype))
+    widen = tf.stack([[0, 0], [0, length - tf.shape(ids)[1]]])
+    padded = tf.pad(ids, widen, constant_values=tf.cast(NO_ID, ids.dtype))
     padded.set_shape([ids.shape[0], length])
-    return PaddedIds(padded[..., None], None), lengths
+    return PaddedIds(tf.expand_dims(padded, 2), None), lengths
 
 
 def _check_range(ids: tf.Tensor, rows: int, feature: EmbeddingFeature) -> tf.Tensor:

@@ -180,7 +180,7 @@ def trace_model(
         ):
             if embedding is not None:
                 nested[0] = embedding.connect(nested[0])
-            spec = call_model_fn(model_fn, *nested, mode, params, config)
+            spec = call_model_fn(model_fn, nested[0], nested[1], mode, params, config)
             validate_spec(spec, mode)
             outputs = collect_outputs(spec)
             if embedding is not None:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.host_train import NanLossError
 from tfx_tpu_estimator.execution.state import gather_outputs
 from tfx_tpu_estimator.inputs.host_stream import InputLoop
@@ -17,6 +16,7 @@ from tfx_tpu_estimator.lowering.outputs import LOSS
 from tfx_tpu_estimator.runs.host_function import HostCall
 from tfx_tpu_estimator.runs.host_session import DeviceState
 from tfx_tpu_estimator.runs.loop_length import LoopPlan
+from tfx_tpu_estimator.runs.width_variants import AnyExecutable, WidthVariants
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class StepRunner:
       on_step: Called for each step with the global step and the loss, mean over replicas.
     """
 
-    executable: Executable
+    executable: AnyExecutable | WidthVariants
     plan: LoopPlan
     host_call: HostCall | None
     host_call_every: int

@@ -7,10 +7,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
+from tfx_tpu_estimator.execution.embedding_executable import EmbeddingExecutable
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.lowering.program import Program
 
 _logger = logging.getLogger(__name__)
+
+AnyExecutable = Executable | EmbeddingExecutable
 
 
 class WidthVariants:
@@ -27,19 +31,19 @@ class WidthVariants:
 
     def __init__(
         self,
-        first: Executable,
+        first: AnyExecutable,
         padded: Sequence[bool],
-        make: Callable[[Mapping[str, int]], Executable],
+        make: Callable[[Mapping[str, int]], AnyExecutable],
     ):
         self._first = first
         self._padded = [i for i, is_padded in enumerate(padded) if is_padded]
         self._make = make
-        self._variants: dict[tuple[int, ...], Executable] = {(1,) * len(self._padded): first}
+        self._variants: dict[tuple[int, ...], AnyExecutable] = {(1,) * len(self._padded): first}
         # The thread of the input asks for the program that it will run next.
         self._lock = threading.Lock()
 
     @property
-    def program(self) -> Program:
+    def program(self) -> Program | EmbeddedProgram:
         """The program for the narrowest rows, whose state and outputs are those of all."""
         return self._first.program
 
@@ -57,7 +61,7 @@ class WidthVariants:
         """Runs K steps; see `Executable.run`."""
         return self._choose(batches).run(state, step, batches)
 
-    def _choose(self, batches: Sequence[Any]) -> Executable:
+    def _choose(self, batches: Sequence[Any]) -> AnyExecutable:
         widths = tuple(int(batches[i].shape[-1]) for i in self._padded)
         with self._lock:
             if widths not in self._variants:
