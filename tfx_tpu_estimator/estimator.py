@@ -450,7 +450,7 @@ class EstimatorV2(Estimator):
       False
     """
 
-    export_savedmodel = HiddenMember(
+    export_savedmodel = HiddenMember(  # pyright: ignore[reportAssignmentType]
         "`Estimator.export_savedmodel` has been deprecated. Please use `export_saved_model` "
         "instead."
     )

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from tfx_tpu_estimator.config import arguments, unsupported
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
@@ -141,7 +141,7 @@ class TPUEstimator(Estimator):
         model = TpuModel(
             model_fn=self._model_fn,
             params=self._params,
-            config=self._config,
+            config=cast(RunConfig, self._config),
             batch_sizes=self._batch_sizes,
             batch_axis=self._batch_axis,
             embedding=self._embedding,
