@@ -61,7 +61,7 @@ def name_all_classes(scores: tf.Tensor, vocabulary: Sequence[str] | None) -> tf.
 
 def repeat_for_batch(row: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Returns `row` once for every example of `like`."""
-    return tf.tile(tf.expand_dims(row, axis=0), [tf.shape(like)[0], 1])
+    return tf.tile(tf.expand_dims(row, axis=0), tf.stack([tf.shape(like)[0], 1]))
 
 
 def look_up_labels(labels: tf.Tensor, vocabulary: Sequence[str]) -> tf.Tensor:

@@ -25,9 +25,10 @@ def validate_columns(feature_columns: Any, name: str, *, dense: bool) -> tuple:
             f"Items of feature_columns must be feature columns; `{name}` must be a list of them, "
             f"got {feature_columns!r}."
         )
-    if feature_columns is not None and not isinstance(feature_columns, Iterable):
+    given: Any = () if feature_columns is None else feature_columns
+    if not isinstance(given, Iterable):
         raise ValueError(f"`{name}` must be a list of feature columns; got {feature_columns!r}.")
-    columns = tuple(feature_columns or ())
+    columns = tuple(given)
     if not columns:
         raise ValueError(
             f"feature_columns must not be empty. Give `{name}`, such as "

@@ -53,7 +53,7 @@ def normalize_batch(inputs: tf.Tensor, name: str, *, training: bool) -> tf.Tenso
     Returns:
       float32 [batch, n].
     """
-    size = inputs.shape[-1]
+    size = int(inputs.shape[-1])  # pyright: ignore[reportArgumentType]
     with tf.compat.v1.variable_scope(name) as scope:
         gamma = _get_vector("gamma", size, tf.compat.v1.ones_initializer())
         beta = _get_vector("beta", size, tf.compat.v1.zeros_initializer())

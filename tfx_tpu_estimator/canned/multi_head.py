@@ -176,7 +176,7 @@ class MultiHead(Head):
     ) -> tuple[Callable, list]:
         """Returns one metric function of all heads, and the tensors it takes."""
         functions = {name: spec.eval_metrics[0] for name, spec in specs.items()}
-        tensors = [{name: spec.eval_metrics[1] for name, spec in specs.items()}]
+        tensors: list[Any] = [{name: spec.eval_metrics[1] for name, spec in specs.items()}]
         tensors.append({name: tf.reshape(spec.loss, [1]) for name, spec in specs.items()})
         if regularization is not None:
             tensors.append(tf.reshape(regularization, [1]))

@@ -142,8 +142,8 @@ class MultiLabelHead(TaskHead):
             mean_key = MetricKeys.PROBABILITY_MEAN_AT_NAME % called
             auc_key = MetricKeys.AUC_AT_NAME % called
             pr_key = MetricKeys.AUC_PR_AT_NAME % called
-        labels = labels[..., number : number + 1]
-        probabilities = probabilities[..., number : number + 1]
+        labels = tf.gather(labels, [number], axis=-1)
+        probabilities = tf.gather(probabilities, [number], axis=-1)
         return {
             mean_key: metric_ops.mean(probabilities, weights, "probability_mean"),
             auc_key: metric_ops.auc(labels, probabilities, weights, MetricKeys.AUC),

@@ -126,11 +126,10 @@ def minimize(
       The operation.
     """
     if is_keras_optimizer(optimizer):
-        if variables is None:
-            variables = tf.compat.v1.trainable_variables()
+        chosen = tf.compat.v1.trainable_variables() if variables is None else variables
         # Its variables have the scope in their names, wherever in a model it is used.
         with tf.compat.v1.get_default_graph().name_scope(scope or reserve_training_scope()):
-            return _minimize_keras(optimizer, loss, list(variables), global_step, on_devices)
+            return _minimize_keras(optimizer, loss, list(chosen), global_step, on_devices)
     if on_devices and not isinstance(optimizer, tf.compat.v1.tpu.CrossShardOptimizer):
         optimizer = tf.compat.v1.tpu.CrossShardOptimizer(optimizer)
     return optimizer.minimize(loss, global_step=global_step, var_list=variables)
