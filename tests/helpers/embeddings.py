@@ -10,6 +10,7 @@ tf1 = tf.compat.v1
 columns = tf1.feature_column
 
 EXAMPLES, DIMENSION = 32, 4
+GOLDEN_RATE = 0.3  # of the recorded training, see tests/golden
 RNG = np.random.RandomState(3)
 VOCABULARY = ["a", "b", "c", "d"]
 

@@ -22,7 +22,7 @@ from helpers.tpu_graph import run_tpu_metagraph
 import tfx_tpu_estimator as tpu_estimator
 
 tf1 = tf.compat.v1
-ADAGRAD = tpu_estimator.AdagradParameters(0.3)
+ADAGRAD = tpu_estimator.AdagradParameters(embeddings.GOLDEN_RATE)
 SGD = tpu_estimator.StochasticGradientDescentParameters(0.1)
 FTRL = tpu_estimator.FtrlParameters(0.3, l1_regularization_strength=0.01)
 STEPS = 4
@@ -95,6 +95,10 @@ def test_columns_train_as_on_the_host(tmp_path, on_host):
     found_losses, found = train_and_read(estimator, make_input_fn(COLUMN_FEATURES), STEPS)
     np.testing.assert_allclose(found_losses, losses, atol=1e-5, rtol=1e-5)
     assert_same(found, variables)
+    with np.load(pathlib.Path(__file__).parents[1] / "golden" / "embeddings.npz") as golden:
+        recorded = dict(golden)
+    np.testing.assert_allclose(found_losses, recorded.pop("losses"), rtol=1e-5)
+    assert_same(found, recorded)
     assert "input_layer/words_embedding/embedding_weights/Adagrad" in found
     assert found["shared_single_shared_embedding"].shape == (6, 4)
     metrics, predictions = evaluate_and_predict(estimator, COLUMN_FEATURES)
