@@ -120,5 +120,5 @@ def compile_partitioned(
         result_sharding=REPLICATED,
     )
     grid = mesh.devices.reshape(count_replicas(mesh), cores_per_replica)
-    loaded = jax_compat.compile_on_grid(jax_compat.module_to_bytecode(module), grid)
+    loaded = jax_compat.compile_on_grid(module, grid)
     return PartitionedLoop(loaded, mesh, *lowered.out_info)

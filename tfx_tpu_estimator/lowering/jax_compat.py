@@ -92,17 +92,17 @@ def shard_map(function: Callable, mesh: Any, in_specs: Any, out_specs: Any) -> C
     return mapped(function, mesh=mesh, in_specs=in_specs, out_specs=out_specs, **check)
 
 
-def compile_on_grid(module: bytes, devices: Any) -> Any:
+def compile_on_grid(module: Any, devices: Any) -> Any:
     """Compiles a module for replicas of several partitions each; blocks.
 
     jax's own `compile` makes partitions of one replica only.
 
     Args:
-      module: StableHLO, serialized; says how arguments and results are cut, in GSPMD's terms.
+      module: MLIR module of StableHLO; says how arguments and results are cut, in GSPMD's terms.
       devices: numpy array [replicas, partitions] of jax devices.
 
     Returns:
-      XLA's loaded executable.
+      XLA's executable, loaded unless the devices are those of a topology that is not there.
     """
     from jaxlib import xla_client
 
@@ -116,9 +116,13 @@ def compile_on_grid(module: bytes, devices: Any) -> Any:
     ids = [[device.id for device in row] for row in devices]
     build.device_assignment = xla_client.DeviceAssignment.create(np.array(ids))
     client, flat = devices.flat[0].client, tuple(devices.flat)
-    if hasattr(client, "compile_and_load"):
-        return client.compile_and_load(module, xla_client.DeviceList(flat), options)
-    return client.compile(module, options)
+    code = module_to_bytecode(module)
+    if not hasattr(client, "compile_and_load"):
+        return client.compile(code, options)
+    # The client of a topology that is only described cannot load what it compiles.
+    if type(client).__name__ == "CompileOnlyPyClient":
+        return client.compile(module, xla_client.DeviceList(flat), options)
+    return client.compile_and_load(code, xla_client.DeviceList(flat), options)
 
 
 def execute_loaded(loaded: Any, arguments: Sequence[Any]) -> list[list[Any]]:
