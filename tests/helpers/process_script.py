@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from helpers import models
+from helpers import models, word_models
 
 import tfx_tpu_estimator as tpu_estimator
 
@@ -104,6 +104,31 @@ def train_with_stops(estimator):
     say("STEPS", steps)
 
 
+def words_of_call(params):
+    """Every so many of the examples of words; those with odd numbers have one word at most."""
+    _, call, calls, _ = params["context"].current_input_fn_deployment()
+
+    def shorten(index, example):
+        features, labels = example
+        short = dict(features)
+        for name in ("words", "weights"):
+            kept = tf.equal(features[name].indices[:, 0], 0) | tf.equal(index % 2, 0)
+            short[name] = tf.sparse.retain(features[name], kept)
+        return short, labels
+
+    return word_models.examples().enumerate().map(shorten).shard(calls, call)
+
+
+def words_input_fn(params):
+    """The examples of one call, for ever."""
+    return words_of_call(params).repeat().batch(params["batch_size"], drop_remainder=True)
+
+
+def words_evaluation_input_fn(params):
+    """The examples of one call, once."""
+    return words_of_call(params).batch(params["batch_size"])
+
+
 def make_estimator(options):
     pipeline = getattr(PIPELINES, options.get("pipeline", "PER_HOST_V1"))
     config = tpu_estimator.RunConfig(
@@ -122,7 +147,7 @@ def make_estimator(options):
         ),
     )
     return tpu_estimator.TPUEstimator(
-        models.linear_model_fn,
+        word_models.few_words_model_fn if options.get("words") else models.linear_model_fn,
         config=config,
         params={},
         use_tpu=True,
@@ -188,6 +213,18 @@ def train(estimator, options):
     say("RESULT", {**values, "loops": counter.loops})
 
 
+def train_words(estimator, options):
+    """Trains the model of words, of which this process sees some, and prints a variable."""
+    estimator.train(words_input_fn, max_steps=options["steps"])
+    say("RESULT", np.ravel(estimator.get_variable_value("kernel")).tolist())
+
+
+def evaluate_words(estimator, options):
+    """Prints the metrics of the model of words."""
+    results = estimator.evaluate(words_evaluation_input_fn, steps=20)
+    say("METRICS", {n: float(v) for n, v in results.items()})
+
+
 def evaluate(estimator, options):
     """Prints the metrics."""
     results = estimator.evaluate(evaluation_input_fn, steps=options.get("evaluated", 20))
@@ -231,7 +268,12 @@ def terminate(estimator, options):
         say("ENDED", [ended.code, str(ended)])
 
 
-ACTS = {act.__name__: act for act in (train, evaluate, predict, refuse, stop, meet_nan, terminate)}
+ACTS = {
+    act.__name__: act
+    for act in (
+        train, train_words, evaluate, evaluate_words, predict, refuse, stop, meet_nan, terminate
+    )
+}  # fmt: skip
 
 
 def main(scenarios):

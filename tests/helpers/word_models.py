@@ -92,6 +92,20 @@ def word_model_fn(features, labels, mode, params):
     return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
 
 
+def few_words_model_fn(features, labels, mode, params):
+    """A small model: the embedding of an example's words, and its size."""
+    columns = tf1.feature_column
+    words = columns.categorical_column_with_hash_bucket("words", 20)
+    start = tf1.truncated_normal_initializer(0.0, 0.5, seed=3)
+    column = columns.embedding_column(words, 3, combiner="sum", initializer=start)
+    offset = tf.reduce_sum(columns.input_layer(features, [column]), axis=1, keepdims=True)
+    spec = linear_on_size(features, labels, mode, offset)
+    if mode == tpu_estimator.ModeKeys.EVAL:
+        probabilities = tf.sigmoid(offset)
+        spec = spec._replace(eval_metrics=(metric_fn, [labels, probabilities]))
+    return spec
+
+
 def linear_on_size(features, labels, mode, offset=0.0):
     """The spec of a model that takes `size` alone, and something added to the logits."""
     kernel = tf1.get_variable("kernel", [2, 1], initializer=tf1.zeros_initializer())

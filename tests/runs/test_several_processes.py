@@ -33,6 +33,8 @@ SCENARIOS = {
     "stops": {"acts": ["stop"]},
     "nan": {"acts": ["meet_nan"]},
 }
+# Of strings and sparse tensors, with longer rows in one process than in the other.
+WORDS = {"acts": ["train_words", "evaluate_words"], "pipeline": "PER_HOST_V2", "words": True}
 
 
 def start(directory, variables, scenarios, replicas):
@@ -231,3 +233,20 @@ def test_a_missing_process_is_named(tmp_path):
     for code, output in results:
         assert code == 1
         assert "Of 3 processes, 1 did not start within 10 s: process 2." in output[""]
+
+
+@pytest.mark.slow
+def test_rows_are_as_wide_in_all_processes(tmp_path):
+    results = start(tmp_path, by_variables(2), {"words": WORDS}, replicas=4)
+    assert [code for code, _ in results] == [0, 0], results
+    options = {"steps": 9, **WORDS, "model_dir": str(tmp_path / "alone"), "replicas": 4}
+    alone = process_script.make_estimator(options)
+    alone.train(process_script.words_input_fn, max_steps=9)
+    expected = alone.evaluate(process_script.words_evaluation_input_fn, steps=20)
+    for _, output in results:
+        (kernel,) = find("RESULT", output["words"])
+        found = np.ravel(alone.get_variable_value("kernel"))
+        np.testing.assert_allclose(kernel, found, rtol=1e-5)
+        (metrics,) = find("METRICS", output["words"])
+        for name in ("accuracy", "count"):
+            np.testing.assert_allclose(metrics[name], float(expected[name]), rtol=1e-6)

@@ -226,7 +226,8 @@ def with_shape(spec: tf.TypeSpec, shape: Sequence[int | None]) -> tf.TypeSpec:
         return tf.RaggedTensorSpec(
             shape, spec.dtype, spec.ragged_rank, row_splits_dtype=spec.row_splits_dtype
         )
-    return type(spec)(shape, spec.dtype)
+    kind: Any = type(spec)
+    return kind(shape, spec.dtype)
 
 
 def _validate_static(name: str, spec: tf.TensorSpec, axis: int, mode: str) -> None:

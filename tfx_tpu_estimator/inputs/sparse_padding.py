@@ -5,7 +5,7 @@ All of it runs on the host, on whole batches.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -68,7 +68,8 @@ def _pad(
     )
     # In eager mode the check has been made.
     with tf.control_dependencies([check] if check is not None else []):
-        padded = tf.pad(padded, [[0, 0], [0, width - longest]], constant_values=fill)
+        missing: Any = [[0, 0], [0, width - longest]]
+        padded = tf.pad(padded, missing, constant_values=fill)
     padded.set_shape([None, width])
     return padded
 

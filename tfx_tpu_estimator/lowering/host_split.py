@@ -169,7 +169,7 @@ class HostSplit:
     def _find_required(self) -> set[str]:
         """Returns what no device can run, and the last op before a tensor of padded rows."""
         feeds = self._source.inputs | self._source.handles | {self._source.position or ""}
-        required = self._source.host_inputs & self._nodes.keys()
+        required = set(self._source.host_inputs & self._nodes.keys())
         required |= {_producer(name) for name in self._source.padded} & self._nodes.keys()
         known = list_device_ops() | {f.signature.name for f in self._graph_def.library.function}
         known |= {"SegmentSum"}  # it is rewritten, where it can be

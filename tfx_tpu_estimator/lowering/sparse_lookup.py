@@ -224,7 +224,7 @@ def combine_rows(vectors: tf.Tensor, padded: PaddedIds, combiner: str) -> tf.Ten
     present = padded.ids >= 0
     weights = tf.cast(present if padded.weights is None else padded.weights, vectors.dtype)
     for _ in range(vectors.shape.rank - 2):
-        present, weights = present[..., tf.newaxis], weights[..., tf.newaxis]
+        present, weights = tf.expand_dims(present, -1), tf.expand_dims(weights, -1)
     if padded.weights is not None:
         vectors *= weights
     # Not a product: row 0, which stands in for all that is missing, may not be finite.
