@@ -143,6 +143,21 @@ def test_every_reduction_is_that_of_the_whole_batch(tmp_path, reduction):
     assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
+def test_a_cross_shard_optimizer_may_sum_or_average(tmp_path):
+    head = tpu_estimator.RegressionHead(loss_reduction="sum")
+    labels = FEATURES["x"].sum(axis=1)
+    losses = []
+    for reduction in ("weighted_sum", "weighted_mean"):
+
+        def make_optimizer(reduction=reduction):
+            optimizer = tf.compat.v1.train.GradientDescentOptimizer(0.01)
+            return tf.compat.v1.tpu.CrossShardOptimizer(optimizer, reduction=reduction)
+
+        model_fn = tpu_estimator.linear_model_fn(head, [X], optimizer=make_optimizer)
+        losses.append(train_two_steps(model_fn, labels, tmp_path / reduction, use_tpu=True))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
 @pytest.mark.parametrize(
     "head",
     [

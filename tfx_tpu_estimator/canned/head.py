@@ -94,7 +94,8 @@ class Head(abc.ABC):
             taken as it is).
           trainable_variables: What to train; None for all trainable variables.
           train_op_fn: Instead of `optimizer`: gets the loss, returns the training operation. With
-            `use_tpu` it has to average gradients over replicas itself.
+            `use_tpu` it has to average gradients over replicas itself: the mean of all replicas'
+            losses is the loss of the batch.
           update_ops: Operations to run with every training step, besides those that layers put
             into the collection UPDATE_OPS.
           regularization_losses: Scalars to add to the loss.

@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.lowering.tf_internals import count_shards
+from tfx_tpu_estimator.lowering.tf_internals import count_shards, sums_over_shards
 
 V1_NAMES = {
     "Adagrad": "AdagradOptimizer",
@@ -132,6 +132,9 @@ def minimize(
             return _minimize_keras(optimizer, loss, list(chosen), global_step, on_devices)
     if on_devices and not isinstance(optimizer, tf.compat.v1.tpu.CrossShardOptimizer):
         optimizer = tf.compat.v1.tpu.CrossShardOptimizer(optimizer)
+    if sums_over_shards(optimizer):
+        # The mean over replicas is the loss of the batch, whatever its reduction.
+        loss = loss / count_shards()
     return optimizer.minimize(loss, global_step=global_step, var_list=variables)
 
 

@@ -95,6 +95,14 @@ def count_shards() -> int:
     return _tpu_function.get_tpu_context().number_of_shards or 1
 
 
+def sums_over_shards(optimizer: tf.compat.v1.train.Optimizer) -> bool:
+    """Tells whether a CrossShardOptimizer sums gradients rather than averaging them.
+
+    It has no public property for it. Other optimizers do neither.
+    """
+    return getattr(optimizer, "_reduction", None) == tf.compat.v1.losses.Reduction.SUM
+
+
 def run_on_tpu_when_served(
     computation: Callable[..., Sequence[tf.Tensor]], inputs: Sequence[tf.Tensor]
 ) -> list[tf.Tensor]:
