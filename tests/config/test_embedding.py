@@ -6,8 +6,10 @@ from tfx_tpu_estimator import (
     EmbeddingConfigSpec,
     FeatureConfig,
     InputPipelineConfig,
+    RunConfig,
     StochasticGradientDescentParameters,
     TableConfig,
+    TPUEstimator,
 )
 from tfx_tpu_estimator.config.embedding_plan import resolve_embedding, validate_embedding
 
@@ -269,3 +271,39 @@ def test_columns_that_are_looked_up_on_the_core_are_apart():
     plan = resolve_embedding(spec)
     assert [f.key for f in plan.features] == ["word"]
     assert plan.tensor_core_columns == (on_core,)
+
+
+@pytest.mark.parametrize(
+    ("spec", "arguments", "error", "text"),
+    [
+        (
+            make_dicts(partition_strategy="mod"),
+            {"use_tpu": False},
+            ValueError,
+            "Mod sharding of embedding tables not supported on CPU",
+        ),
+        (
+            make_columns(
+                columns.embedding_column(columns.categorical_column_with_identity("a", 3), 2)
+            ),
+            {},
+            TypeError,
+            "Unsupported feature column",
+        ),
+        (
+            make_columns(make_column(), make_column(combiner="sum")),
+            {},
+            ValueError,
+            "is used with multiple embeddings and this is not supported",
+        ),
+    ],
+)
+def test_the_constructor_checks_all_of_it(tmp_path, spec, arguments, error, text):
+    with pytest.raises(error, match=text):
+        TPUEstimator(
+            lambda features, labels, mode, params: None,
+            config=RunConfig(model_dir=str(tmp_path)),
+            train_batch_size=8,
+            embedding_config_spec=spec,
+            **arguments,
+        )

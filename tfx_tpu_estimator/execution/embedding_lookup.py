@@ -23,13 +23,13 @@ class Lookups:
     Attributes:
       ids: int32 [replicas, n] on every replica; negative where there is none.
       gains: float32 [replicas, n], what each row is multiplied by.
-      examples: For each of the n the activation row that it counts for, a tuple of ints.
+      examples: int32 [n], for each the activation row that it counts for.
       counts: For each feature (activation rows, ids per row).
     """
 
     ids: Any
     gains: Any
-    examples: tuple[int, ...]
+    examples: Any
     counts: tuple[tuple[int, int], ...]
 
 
@@ -70,15 +70,15 @@ def gather_lookups(features: Sequence[tuple[Any, Any]], combiner: str, axis: str
     ids = jnp.concatenate([jnp.ravel(i) for i, _ in features])
     gains = jnp.concatenate([jnp.ravel(weigh_ids(i, w, combiner)) for i, w in features])
     counts = tuple((i.shape[0], i.shape[1]) for i, _ in features)
-    examples: list[int] = []
-    first = 0
+    examples, first = [], 0
     for rows, width in counts:
-        examples += [first + row for row in range(rows) for _ in range(width)]
+        # Computed, as a constant would be as large as a batch.
+        examples.append(first + jnp.arange(rows * width, dtype=jnp.int32) // width)
         first += rows
     return Lookups(
         ids=jax.lax.all_gather(ids, axis),
         gains=jax.lax.all_gather(gains, axis),
-        examples=tuple(examples),
+        examples=jnp.concatenate(examples),
         counts=counts,
     )
 

@@ -12,8 +12,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import numpy as np
-
 from tfx_tpu_estimator.config.embedding_optimizers import AdamParameters, OptimizationParameters
 from tfx_tpu_estimator.execution.embedding_layout import RowLayout
 from tfx_tpu_estimator.execution.embedding_lookup import Lookups
@@ -95,9 +93,8 @@ def _sort_gradients(
     places = jnp.ravel(jnp.where(mine & (lookups.gains != 0), places, layout.shard_rows))
     replicas = lookups.ids.shape[0]
     # For each id the row of `everyones` that it counts for.
-    examples = np.asarray(lookups.examples, np.int32)
-    first = np.arange(replicas, dtype=np.int32)[:, None] * gradients.shape[0]
-    source = jnp.asarray(np.ravel(first + examples))
+    first = jnp.arange(replicas, dtype=jnp.int32)[:, None] * gradients.shape[0]
+    source = jnp.ravel(first + lookups.examples)
     order = jnp.argsort(places, stable=True).astype(jnp.int32)
     places = places[order]
     rows = everyones[source[order]] * jnp.ravel(lookups.gains)[order][:, None]
