@@ -164,23 +164,17 @@ def trace_model(
     validate_input_specs(labels, "labels")
     with seeded_graph(seed) as graph:
         global_step = tf.compat.v1.train.get_or_create_global_step(graph)
-        with tf.name_scope("input"):
-            position = tf.compat.v1.placeholder_with_default(
-                np.zeros(2, np.int64), [2], name="position"
-            )
-            inputs = _Inputs()
-            nested = [inputs.add(features, "features"), inputs.add(labels, "labels")]
+        inputs = _Inputs(features, labels)
         lookups = LookupScope(graph, inputs.batch_size)
-        scopes = (num_replicas, RandomStreams(seed, position), position)
+        streams = RandomStreams(seed, inputs.position)
         # Without tables of their own, embedding columns for TPUs are ordinary ones.
         with (
-            _device_scopes(*scopes) as device_ops,
+            _device_scopes(num_replicas, streams, inputs.position) as device_ops,
             dense_lookups(lookups),
             columns_on_host(embedding is None),
         ):
-            if embedding is not None:
-                nested[0] = embedding.connect(nested[0])
-            spec = call_model_fn(model_fn, nested[0], nested[1], mode, params, config)
+            seen = inputs.features if embedding is None else embedding.connect(inputs.features)
+            spec = call_model_fn(model_fn, seen, inputs.labels, mode, params, config)
             validate_spec(spec, mode)
             outputs = collect_outputs(spec)
             if embedding is not None:
@@ -194,7 +188,7 @@ def trace_model(
         mode=mode,
         spec=spec,
         num_replicas=num_replicas,
-        position=position,
+        position=inputs.position,
         inputs=tuple(inputs.placeholders),
         input_names=tuple(inputs.names),
         host_inputs=frozenset(inputs.of_host),
@@ -261,21 +255,33 @@ def _control_flow_v2() -> Iterator[None]:
 class _Inputs:
     """Makes the placeholders of a traced model.
 
+    Args:
+      features: Specs of the features, nested.
+      labels: The same of the labels, or None.
+
     Attributes:
+      position: See `TracedModel`.
+      features: Tensors, nested as the specs.
+      labels: The same, or None.
       placeholders: All of them, in the order of the flat input.
       names: The path of each.
       of_host: Names of the placeholders that no device can take.
       batch_size: Examples of one replica; None if the input does not say.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, features: Any, labels: Any):
         self.placeholders: list[tf.Tensor] = []
         self.names: list[str] = []
         self.of_host: list[str] = []
         self.batch_size: int | None = None
+        with tf.name_scope("input"):
+            self.position = tf.compat.v1.placeholder_with_default(
+                np.zeros(2, np.int64), [2], name="position"
+            )
+            self.features = self._add(features, "features")
+            self.labels = self._add(labels, "labels")
 
-    def add(self, specs: Any, role: str) -> Any:
-        """Makes those of the features or the labels; returns them nested as they are."""
+    def _add(self, specs: Any, role: str) -> Any:
         if specs is None:
             return None
         paths = list_paths(specs, role)
