@@ -60,6 +60,20 @@ def _tile(op_type: str, name: str, arguments: dict[str, Any]) -> tf.Tensor | Non
     return tf.tile(hidden, multiples, name=name)
 
 
+@tf.custom_gradient
+def _concat_densely(*parts: tf.Tensor) -> Any:
+    """Concatenates tables; their gradient is made dense before it is cut again.
+
+    TensorFlow's own would select the rows of each part from a sparse one, whose number is not
+    static.
+    """
+
+    def gradient(upstream: Any) -> list[tf.Tensor]:
+        return tf.split(tf.convert_to_tensor(upstream), [part.shape[0] for part in parts])
+
+    return tf.concat(parts, axis=0), gradient
+
+
 def join_tables(params: Any, ids: Any, strategy: str) -> tuple[Any, Any]:
     """Joins the parts of a partitioned embedding table.
 
@@ -75,7 +89,7 @@ def join_tables(params: Any, ids: Any, strategy: str) -> tuple[Any, Any]:
     parts = list(params) if not tf.is_tensor(params) and hasattr(params, "__iter__") else [params]
     if len(parts) == 1:
         return params, ids
-    table = tf.concat([tf.convert_to_tensor(part) for part in parts], axis=0)
+    table = _concat_densely(*(tf.convert_to_tensor(part) for part in parts))
     if strategy == "div":
         return table, ids
     ids = tf.convert_to_tensor(ids)
