@@ -15,6 +15,7 @@ GOLDEN = json.loads((TESTS / "golden" / "programs.json").read_text())
 KINDS = {
     "mnist_tf1": ("mnist_tf1/main.py", "--model_dir", [], "."),
     "bert": ("bert/run_classifier.py", "--output_dir", ["--dropout=0"], "model"),
+    "embedding": ("embedding/main.py", "--model_dir", [], "."),
     "resnet": ("resnet/main.py", "--model_dir", ["--precision=float32"], "."),
     "resnet_bfloat16": ("resnet/main.py", "--model_dir", ["--precision=bfloat16"], "."),
 }

@@ -31,6 +31,15 @@ def test_regressor():
     assert spec["w"] == tf.io.FixedLenFeature((1,), tf.int64)
 
 
+@pytest.mark.parametrize("version", [tf.feature_column, tf.compat.v1.feature_column])
+def test_shared_columns_of_both_versions(version):
+    with tf.Graph().as_default():
+        make = getattr(version, "shared_embeddings", None) or version.shared_embedding_columns
+        shared = make([CITY, tf.feature_column.categorical_column_with_hash_bucket("b", 8)], 2)
+        spec = classifier_parse_example_spec([*shared, AGE], "y")
+    assert sorted(spec) == ["age", "b", "city", "y"]
+
+
 @pytest.mark.parametrize("function", [classifier_parse_example_spec, regressor_parse_example_spec])
 @pytest.mark.parametrize(
     ("text", "arguments"),

@@ -197,6 +197,16 @@ _LEGACY_CHILDREN: dict[str, dict[str, str]] = {
     "inputs.inputs": INPUTS,
     "inputs.numpy_io": _own("numpy_input_fn"),
     "inputs.pandas_io": _own("pandas_input_fn"),
+    "canned.metric_keys": {"MetricKeys": f"{_OWN}.canned.keys:MetricKeys"},
+    "canned.prediction_keys": {"PredictionKeys": f"{_OWN}.canned.keys:PredictionKeys"},
+    "head.base_head": _own("Head"),
+    "head.binary_class_head": _own("BinaryClassHead"),
+    "head.multi_class_head": _own("MultiClassHead"),
+    "head.multi_head": _own("MultiHead"),
+    "head.multi_label_head": _own("MultiLabelHead"),
+    "head.regression_head": _own(
+        "LogisticRegressionHead", "PoissonRegressionHead", "RegressionHead"
+    ),
     "canned.parsing_utils": _own("classifier_parse_example_spec", "regressor_parse_example_spec"),
     "canned.baseline": _own(*(k for k in _VERSIONED if k.startswith("Baseline"))),
     "canned.dnn": _own("DNNClassifier", "DNNEstimator", "DNNRegressor"),

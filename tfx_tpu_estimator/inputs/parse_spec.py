@@ -73,8 +73,11 @@ def regressor_parse_example_spec(
 def _add_label_and_weight(
     feature_columns: Iterable[Any], label_key: str, label: Any, weight_column: Any
 ) -> _FeatureSpec:
-    # Version 1's function takes the columns of both versions.
-    spec = tf.compat.v1.feature_column.make_parse_example_spec(list(feature_columns))
+    columns = list(feature_columns)
+    # Version 1's function takes shared columns of version 1, and all others but those of version 2.
+    is_v2 = all(hasattr(column, "parse_example_spec") for column in columns)
+    version = tf.feature_column if is_v2 else tf.compat.v1.feature_column
+    spec = dict(version.make_parse_example_spec(columns))
     if label_key is None:
         raise ValueError("`label_key` must be given: the feature that is the label.")
     if label_key in spec:
