@@ -57,6 +57,24 @@ def test_an_optimizer_that_is_not_wrapped_gives_the_same(tmp_path):
     assert_small(compare_case(estimator, "dense/momentum"))
 
 
+def test_the_base_class_gives_the_same(tmp_path):
+    params = golden_models.make_params("dense/adam", cross_shard=False)
+    config = tpu_estimator.BaseRunConfig(
+        tf_random_seed=1,
+        save_summary_steps=1,
+        save_checkpoints_steps=RESUME_STEP,
+        keep_checkpoint_max=None,
+        log_step_count_steps=1,
+    )
+    estimator = tpu_estimator.Estimator(
+        golden_models.make_model_fn(tpu_estimator),
+        tmp_path,
+        config,
+        {**params, "batch_size": golden_models.BATCH_SIZE},
+    )
+    assert_small(compare_case(estimator, "dense/adam"))
+
+
 @pytest.fixture
 def old_model_dir(tmp_path):
     """A model directory as the old estimator left it at `RESUME_STEP`."""
