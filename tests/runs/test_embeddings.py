@@ -418,3 +418,49 @@ def test_other_columns_may_have_work_for_the_host(tmp_path):
     ]
     np.testing.assert_allclose(made[1][0], made[0][0], rtol=1e-5)
     assert_same(made[1][1], made[0][1])
+
+
+class Crash(tf1.train.SessionRunHook):
+    """Looks at a table after every loop, and ends the run in the second one."""
+
+    def begin(self):
+        self.seen = []
+        self._table = next(v for v in tf1.global_variables() if v.op.name == "bag")
+
+    def before_run(self, run_context):
+        return tf1.train.SessionRunArgs(self._table)
+
+    def after_run(self, run_context, run_values):
+        self.seen.append(run_values.results)
+        if len(self.seen) == 2:
+            raise RuntimeError("crash")
+
+
+@pytest.mark.slow
+def test_a_run_that_was_interrupted_ends_bit_for_bit_alike(tmp_path):
+    def make(name):
+        config = tpu_estimator.RunConfig(
+            model_dir=str(tmp_path / name),
+            tf_random_seed=1,
+            save_checkpoints_steps=2,
+            tpu_config=tpu_estimator.TPUConfig(num_shards=4, iterations_per_loop=2),
+        )
+        return tpu_estimator.TPUEstimator(
+            embeddings.dict_model_fn,
+            config=config,
+            params={"optimizer": ADAGRAD},
+            train_batch_size=8,
+            embedding_config_spec=embeddings.make_dict_spec(ADAGRAD, partition_strategy="mod"),
+        )
+
+    input_fn = make_input_fn(DICT_FEATURES)
+    make("whole").train(input_fn, max_steps=7)
+    hook = Crash()
+    with pytest.raises(RuntimeError, match="crash"):
+        make("broken").train(input_fn, max_steps=7, hooks=[hook])
+    assert hook.seen[0].shape == (11, 4)
+    assert not np.array_equal(*hook.seen)
+    make("broken").train(input_fn, max_steps=7)
+    wanted = read_variables(make("whole"))
+    for name, value in read_variables(make("broken")).items():
+        np.testing.assert_array_equal(value, wanted[name], err_msg=name)
