@@ -117,10 +117,12 @@ def test_nothing_was_trained(make, tmp_path):
             call()
 
 
-@pytest.fixture
-def model_dir(make, tmp_path):
-    make(tmp_path).train(input_fn)
-    return tmp_path
+@pytest.fixture(scope="module")
+def model_dir(tmp_path_factory):
+    """A directory with a checkpoint, which both estimators can read; nothing writes to it."""
+    directory = tmp_path_factory.mktemp("trained")
+    make_estimator(directory).train(input_fn)
+    return directory
 
 
 @pytest.mark.parametrize(
