@@ -49,6 +49,8 @@ SEQUENCE = plan_of({"a": FeatureConfig("t", max_sequence_length=3)})
         (lambda: tf.constant([[3, -1], [0, 2]], tf.int64), [[3, -1], [0, 2]]),
         (lambda: sparse([[3, 1], [], [0]]), [[3, 1], [-1, -1], [0, -1]]),
         (lambda: sparse([[], []]), [[-1], [-1]]),
+        (lambda: tf.ragged.constant([[4], [5, 6]]), [[4, -1], [5, 6]]),
+        (lambda: tf.constant([[[1, 2], [3, 4]]]), [[1, 2, 3, 4]]),
     ],
 )
 def test_ids_of_examples(make, wanted):
@@ -65,6 +67,7 @@ def test_ids_of_examples(make, wanted):
          [3, 0, 1]),
         (lambda: tf.constant([[3, 1], [0, -1]]), [[3, 1, -1], [0, -1, -1]], [2, 1]),
         (lambda: tf.constant([[3, 1, 2, 5]]), [[3, 1, 2]], [3]),
+        (lambda: tf.constant([4, -1]), [[4, -1, -1], [-1, -1, -1]], [1, 0]),
     ],
 )  # fmt: skip
 def test_sequences(make, wanted, lengths):
@@ -153,6 +156,11 @@ def test_features_that_are_refused(options, features, error, text):
     plan = plan_of({"a": FeatureConfig("t", **options)})
     with tf.Graph().as_default(), pytest.raises(error, match=text):
         prepare_features(plan, features())
+
+
+def test_dense_sequences_of_several_ids_per_step_are_refused():
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="Several ids per step need a"):
+        prepare_features(SEQUENCE, {"a": tf.zeros([2, 3, 4], tf.int32)})
 
 
 def test_ids_beyond_the_table_are_named_when_they_come():

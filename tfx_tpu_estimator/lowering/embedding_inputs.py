@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ def prepare_features(
             f"{type(features).__name__}."
         )
     prepared: dict[str, Any] = dict(features)
+    features = {key: _to_sparse(value) for key, value in features.items()}
     for feature in plan.features:
         prepared.pop(feature.key, None)
         if feature.weight_key is not None:
@@ -49,6 +51,10 @@ def prepare_features(
         if tensor.shape[0] is None and batch_size is not None:
             tensor.set_shape([batch_size, *tensor.shape.as_list()[1:]])
     return {**prepared, **made}
+
+
+def _to_sparse(feature: Any) -> Any:
+    return feature.to_sparse() if isinstance(feature, tf.RaggedTensor) else feature
 
 
 def _prepare(
@@ -115,7 +121,9 @@ def _read_weights(feature: EmbeddingFeature, features: Mapping[str, Any]) -> Any
 def _pad(ids: Any, weights: Any) -> PaddedIds:
     """Returns [batch, ids per row]."""
     if not isinstance(ids, tf.SparseTensor):
-        return PaddedIds(ids if ids.shape.rank == 2 else ids[:, None], None)
+        if ids.shape.rank != 2:
+            ids = tf.reshape(ids, [tf.shape(ids)[0], math.prod(ids.shape.as_list()[1:])])
+        return PaddedIds(ids, None)
     if ids.shape.rank != 2:
         batch = ids.shape[0]
         flat = [ids.dense_shape[0], -1]
@@ -188,6 +196,11 @@ def _pad_sequence(ids: Any, weights: Any, length: int) -> tuple[PaddedIds, tf.Te
 
 
 def _pad_dense_sequence(ids: tf.Tensor, length: int) -> tuple[PaddedIds, tf.Tensor]:
+    if ids.shape.rank not in (1, 2):
+        raise ValueError(
+            f"Ids of a sequence must be [batch, steps], or a SparseTensor; got {ids}. Several ids "
+            "per step need a SparseTensor of [batch, steps, ids]."
+        )
     ids = ids if ids.shape.rank == 2 else ids[:, None]
     ids = ids[:, :length]
     places = tf.range(1, tf.shape(ids)[1] + 1)
