@@ -24,10 +24,16 @@ from helpers.golden import array_difference, assert_small, loss_difference
 
 import tfx_tpu_estimator as tpu_estimator
 
+# Not slow each, but all of them together; what they show beside the others is little.
+SLOW = {"dnn_numbers", "linear_classes", "baseline", "linear_v2", "combined_v2", "counts"}
 OLD_PYTHON = os.environ.get("OLD_ESTIMATOR_PYTHON")
 
 
-@pytest.mark.parametrize("case", CASES)
+def mark_slow(cases, slow):
+    return [pytest.param(c, marks=pytest.mark.slow) if c in slow else c for c in cases]
+
+
+@pytest.mark.parametrize("case", mark_slow(CASES, SLOW))
 def test_numbers_names_and_signatures_are_those_of_the_old_estimator(tmp_path, case):
     model_dir = copy_old_checkpoint(case, 0, tmp_path / "model")
     estimator = canned_models.make_estimator(WORLD, case, model_dir)
@@ -52,7 +58,9 @@ def test_numbers_names_and_signatures_are_those_of_the_old_estimator(tmp_path, c
     assert canned_models.describe_signatures(path) == record["signatures"]
 
 
-@pytest.mark.parametrize("case", ["dnn", "linear", "combined", "dnn_v2", "combined_v2"])
+@pytest.mark.parametrize(
+    "case", mark_slow(["dnn", "linear", "combined", "dnn_v2", "combined_v2"], SLOW)
+)
 def test_training_goes_on_from_an_old_checkpoint_with_its_slots(tmp_path, case):
     model_dir = copy_old_checkpoint(case, RESUME_STEP, tmp_path / "model")
     estimator = canned_models.make_estimator(WORLD, case, model_dir)

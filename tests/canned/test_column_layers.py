@@ -85,3 +85,13 @@ def test_a_linear_model_takes_categorical_columns_and_a_network_does_not():
     assert validate_columns([column], "linear_feature_columns", dense=False) == (column,)
     with pytest.raises(ValueError, match=r"must be a DenseColumn.*`dnn_feature_columns`"):
         validate_columns([column], "dnn_feature_columns", dense=True)
+
+
+def test_dense_ids_are_counted_on_devices_as_on_the_host():
+    column = fc.indicator_column(fc.categorical_column_with_identity("ids", 4))
+    ids = np.array([[0, 3], [2, 2], [-1, 1]])
+    host, device = (
+        run(lambda: build_input_layer({"ids": tf.constant(ids)}, (column,), None, on_devices=o))[0]  # noqa: B023
+        for o in (False, True)
+    )
+    assert device.tolist() == host.tolist() == [[1, 0, 0, 1], [0, 0, 2, 0], [0, 1, 0, 0]]

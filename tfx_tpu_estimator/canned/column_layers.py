@@ -60,13 +60,16 @@ class ColumnVariables(_columns.StateManager):
         return self._variables[feature_column, name]
 
 
-def build_input_layer(features: Mapping[str, Any], columns: tuple, partitioner: Any) -> tf.Tensor:
+def build_input_layer(
+    features: Mapping[str, Any], columns: tuple, partitioner: Any, *, on_devices: bool = False
+) -> tf.Tensor:
     """Returns the values of dense columns beside each other, float32 [batch, n].
 
     Args:
       features: By name.
       columns: What `validate_columns` returned.
       partitioner: Of embedding tables.
+      on_devices: Whether it is built for devices.
     """
     with tf.compat.v1.variable_scope("input_from_feature_columns", partitioner=partitioner):
         if any(_is_v1(column) for column in columns):
@@ -77,7 +80,11 @@ def build_input_layer(features: Mapping[str, Any], columns: tuple, partitioner: 
             for column in ordered:
                 with tf.compat.v1.variable_scope(_scope_name(column)):
                     column.create_state(state)
-        return tf.concat([_build_dense(column, cache, state) for column in ordered], axis=1)
+        values = []
+        for column in ordered:
+            counts = _count_dense_ids(column, features) if on_devices else None
+            values.append(_build_dense(column, cache, state) if counts is None else counts)
+        return tf.concat(values, axis=1)
 
 
 def build_linear_model(
@@ -126,6 +133,33 @@ def _build_dense(column: Any, cache: Any, state: ColumnVariables) -> tf.Tensor:
     """Returns a dense column's values, float32 [batch, n]."""
     value = column.get_dense_tensor(cache, state)
     return tf.reshape(value, [tf.shape(value)[0], column.variable_shape.num_elements()])
+
+
+def _count_dense_ids(column: Any, features: Mapping[str, Any]) -> tf.Tensor | None:
+    """Returns an indicator column of ids that come dense, without making them sparse.
+
+    How many ids there are would depend on data, for which no device has a shape. What is out of
+    range counts for nothing, as -1 does, which stands for no id.
+
+    Args:
+      column: Any dense column.
+      features: By name.
+
+    Returns:
+      float32 [batch, buckets]; None for any other column.
+    """
+    ids = getattr(column, "categorical_column", None)
+    plain = hasattr(ids, "number_buckets") and ids.default_value is None
+    if not plain or hasattr(column, "dimension"):
+        return None
+    value = features.get(ids.key)
+    if not tf.is_tensor(value) or isinstance(value, tf.SparseTensor | tf.RaggedTensor):
+        return None
+    if not value.dtype.is_integer or value.shape.rank not in (1, 2):
+        return None
+    if value.shape.rank == 1:
+        value = tf.expand_dims(value, -1)
+    return tf.reduce_sum(tf.one_hot(value, ids.number_buckets), axis=1)
 
 
 def _get_weights(column: Any, units: int) -> Any:

@@ -124,7 +124,7 @@ class CombinedModel(CannedModel):
     ) -> tuple[tf.Tensor, list]:
         partitioner = None if self.keras else networks.default_partitioner(config)
         with tf.compat.v1.variable_scope("dnn", partitioner=partitioner) as scope:
-            logits = dnn.build_logits(features, mode, config, summaries=not use_tpu)
+            logits = dnn.build_logits(features, mode, config, use_tpu=use_tpu)
             return logits, _list_trainable(scope)
 
     def _build_linear(
@@ -134,7 +134,7 @@ class CombinedModel(CannedModel):
         with tf.compat.v1.variable_scope(
             "linear", partitioner=None if self.keras else partitioner
         ) as scope:
-            logits = linear.build_logits(features, summaries=not use_tpu)
+            logits = linear.build_logits(features, use_tpu=use_tpu)
             if not use_tpu:
                 networks.add_layer_summaries(logits, self._tag_scope("", "linear/"), "linear")
             return logits, _list_trainable(scope)

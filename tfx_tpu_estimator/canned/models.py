@@ -113,7 +113,7 @@ class DnnModel(CannedModel):
         features = validate_features(features)
         partitioner = None if self.keras else networks.default_partitioner(config)
         with tf.compat.v1.variable_scope("dnn", partitioner=partitioner):
-            logits = self.build_logits(features, mode, config, summaries=not use_tpu)
+            logits = self.build_logits(features, mode, config, use_tpu=use_tpu)
             # Slots get their names from the scope in which the optimizer makes them.
             optimizer = self._resolve_optimizer(
                 self.optimizer, mode, None if self.keras else _DNN_RATE
@@ -121,7 +121,7 @@ class DnnModel(CannedModel):
             return self._finish(features, labels, mode, logits, use_tpu, optimizer=optimizer)
 
     def build_logits(
-        self, features: Mapping[str, Any], mode: str, config: Any, *, summaries: bool
+        self, features: Mapping[str, Any], mode: str, config: Any, *, use_tpu: bool
     ) -> tf.Tensor:
         """Builds the layers in the current variable scope; returns float32 [batch, units]."""
         tables = None
@@ -137,7 +137,8 @@ class DnnModel(CannedModel):
             batch_norm=self.batch_norm,
             partitioner=tables,
             training=mode == ModeKeys.TRAIN,
-            tag_scope=self._tag_scope("dnn/", "dnn/dnn/") if summaries else None,
+            tag_scope=None if use_tpu else self._tag_scope("dnn/", "dnn/dnn/"),
+            on_devices=use_tpu,
         )
 
 
@@ -170,7 +171,7 @@ class LinearModel(CannedModel):
         features = validate_features(features)
         partitioner = self.partitioner or networks.default_table_partitioner(config)
         with tf.compat.v1.variable_scope("linear", partitioner=None if self.keras else partitioner):
-            logits = self.build_logits(features, summaries=not use_tpu)
+            logits = self.build_logits(features, use_tpu=use_tpu)
             optimizer, rate = self.optimizer, _LINEAR_RATE
             if optimizer is None:
                 optimizer = "Ftrl"
@@ -178,14 +179,14 @@ class LinearModel(CannedModel):
             optimizer = self._resolve_optimizer(optimizer, mode, rate)
             return self._finish(features, labels, mode, logits, use_tpu, optimizer=optimizer)
 
-    def build_logits(self, features: Mapping[str, Any], *, summaries: bool) -> tf.Tensor:
+    def build_logits(self, features: Mapping[str, Any], *, use_tpu: bool) -> tf.Tensor:
         """Builds the sum in the current variable scope; returns float32 [batch, units]."""
         return networks.build_linear_logits(
             features,
             tuple(self.feature_columns),
             units=self.head.logits_dimension,
             sparse_combiner=self.sparse_combiner,
-            tag_scope=self._tag_scope("", "linear/") if summaries else None,
+            tag_scope=None if use_tpu else self._tag_scope("", "linear/"),
         )
 
 

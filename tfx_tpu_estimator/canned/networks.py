@@ -40,6 +40,7 @@ def build_dnn_logits(
     partitioner: Any,
     training: bool,
     tag_scope: str | None,
+    on_devices: bool = False,
 ) -> tf.Tensor:
     """Builds dense layers on the columns, in the current variable scope.
 
@@ -56,11 +57,12 @@ def build_dnn_logits(
       partitioner: Of embedding tables.
       training: Whether the model is built to be trained.
       tag_scope: Prefix of the tags of summaries; None for no summaries.
+      on_devices: Whether it is built for devices.
 
     Returns:
       Logits, float32 [batch, units].
     """
-    net = build_input_layer(features, columns, partitioner)
+    net = build_input_layer(features, columns, partitioner, on_devices=on_devices)
     for index, width in enumerate(hidden_units):
         name = f"hiddenlayer_{index}"
         net = build_dense(net, int(width), activation_fn, name)
