@@ -125,6 +125,20 @@ def test_the_exported_graphs_train_and_evaluate(trained, tmp_path):
     assert later < first
 
 
+def test_a_receiver_with_labels_may_serve(trained, tmp_path):
+    seen = []
+
+    def watching(features, labels, mode, params):
+        seen.append(None if labels is None else labels.shape.as_list())
+        return model_fn(features, labels, mode, params)
+
+    estimator = Estimator(watching, trained.model_dir, params={})
+    path = estimator.export_saved_model(str(tmp_path), supervised_receiver_fn).decode()
+    assert seen == [[None, 1]]
+    signature = read_metagraphs(path)[SERVE].signature_def["serving_default"]
+    assert sorted(signature.inputs) == ["label", "x"]
+
+
 def test_a_tpu_estimator_exports_them_for_the_host(tmp_path, caplog):
     estimator = make_estimator(tmp_path / "m", params={}).train(train_input_fn, steps=2)
     receiver = tpu_estimator.build_supervised_input_receiver_fn_from_input_fn(

@@ -41,6 +41,7 @@ def make_on_devices(model_dir, warm_start_from, hidden, sizes, rate=0.1, shards=
         ),
         {**sizes, "rate": rate},
         train_batch_size=8,
+        eval_batch_size=8,
         predict_batch_size=8,
         warm_start_from=warm_start_from,
     )
@@ -92,10 +93,19 @@ def test_prediction_without_training(engine, tmp_path):
     np.testing.assert_allclose([p["logits"] for p in predictions], logits, rtol=1e-5)
 
 
-def test_evaluation_and_export_without_training(tmp_path):
-    estimator = make_on_host(tmp_path / "model", *CASES["prefix"])
+@pytest.mark.parametrize("engine", sorted(MAKERS))
+def test_evaluation_without_training(engine, tmp_path):
+    estimator = MAKERS[engine](tmp_path, *CASES["prefix"])
     results = estimator.evaluate(cases.input_fn, steps=1)
     assert results["global_step"] == 0
+    plain = MAKERS[engine](tmp_path, None, *CASES["prefix"][1:])
+    path = str(cases.HERE / "model.ckpt-3")
+    expected = plain.evaluate(cases.input_fn, steps=1, checkpoint_path=path)
+    np.testing.assert_allclose(results["loss"], expected["loss"], rtol=1e-6)
+
+
+def test_export_without_training(tmp_path):
+    estimator = make_on_host(tmp_path / "model", *CASES["prefix"])
     receiver_fn = tpu_estimator.build_raw_serving_input_receiver_fn(
         {"word": tf.zeros([1], "int32")}
     )

@@ -32,7 +32,7 @@ def build_cpu_graph(model: HostModel, receiver_fn: Callable[[], Any]) -> ExportG
     with new_graph(model.config) as graph, single_replica():
         tf.compat.v1.train.create_global_step(graph)
         receiver = receiver_fn()
-        spec = _call(model, receiver.features, use_tpu=False)
+        spec = _call(model, receiver.features, _labels_of(receiver), use_tpu=False)
         signatures = build_signatures(receiver, list_export_outputs(spec))
         return finish_graph(graph, ModeKeys.PREDICT, SERVE_TAGS, signatures, scaffold_of(spec))
 
@@ -166,6 +166,13 @@ def _can_enter(features: Any) -> bool:
     return all(isinstance(leaf, tf.Tensor) and leaf.dtype != tf.string for leaf in leaves)
 
 
-def _call(model: HostModel, features: Any, *, use_tpu: bool) -> EstimatorSpec | TPUEstimatorSpec:
+def _labels_of(receiver: Any) -> Any:
+    # Only a receiver for training and evaluation has them; such a one may serve as well.
+    return getattr(receiver, "labels", None)
+
+
+def _call(
+    model: HostModel, features: Any, labels: Any = None, *, use_tpu: bool
+) -> EstimatorSpec | TPUEstimatorSpec:
     params = model.params_for(None, use_tpu=use_tpu)
-    return model.call(features, None, ModeKeys.PREDICT, params)
+    return model.call(features, labels, ModeKeys.PREDICT, params)

@@ -57,7 +57,8 @@ def build_signatures(receiver: Any, outputs: dict[str, ExportOutput]) -> dict[st
     Raises:
       ValueError: No signature at all is possible.
     """
-    ways = {None: receiver.receiver_tensors, **(receiver.receiver_tensors_alternatives or {})}
+    alternatives = getattr(receiver, "receiver_tensors_alternatives", None)
+    ways = {None: receiver.receiver_tensors, **(alternatives or {})}
     signatures, left_out = {}, {}
     for way, tensors in ways.items():
         for key, output in outputs.items():
