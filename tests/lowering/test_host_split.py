@@ -178,6 +178,23 @@ def test_a_shape_that_depends_on_data():
         extract_device_graph(traced)
 
 
+def lengths(words):
+    ragged = tf.strings.bytes_split(words)
+    counts = tf.cast(tf.concat([ragged.row_lengths()[:2], ragged.row_lengths()[2:]], 0), tf.float32)
+    return [tf.reduce_sum(counts * kernel()[0, 0])]
+
+
+def test_a_row_for_each_example_is_taken_for_granted_and_checked():
+    def unknown(words):
+        kept = tf.strings.length(tf.gather(words, tf.where(tf.strings.length(words) > 0)[:, 0]))
+        return [tf.reduce_sum(tf.cast(kept, tf.float32) * kernel()[0, 0])]
+
+    _, (found,) = run_divided(lengths, [WORDS])
+    np.testing.assert_allclose(found, 7)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\[3\] is not compatible"):
+        run_divided(unknown, [WORDS])
+
+
 def test_a_model_that_uses_nothing():
     traced = trace(as_model_fn(lambda x: [kernel()]), (WORDS,), mode=ModeKeys.PREDICT)
     with pytest.raises(ValueError, match="uses none of its features"):

@@ -120,6 +120,37 @@ def test_long_rows_get_a_width_as_the_data_needs_it():
             assert session.run(padded).tolist() == [[3], [-1], [-1], [-1]]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_steps_of_sequences_keep_their_places(weighted):
+    """What is missing in a sequence stays so; the length is that of the longest."""
+    places, ids = [[0, 0, 0], [0, 2, 0], [1, 1, 0]], [1, 3, 6]
+    results = []
+    for ours in (False, True):
+        with tf.Graph().as_default() as graph, tf1.Session() as session:
+            shape = tf.stack([2, tf1.placeholder_with_default(tf.constant(3, tf.int64), []), 1])
+            sparse = tf.SparseTensor(places, tf.constant(ids, tf.int64), shape)
+            weights = tf.SparseTensor(places, tf.constant([0.5, 2.0, -1.0]), shape)
+            scope = LookupScope(graph, 2)
+            with dense_lookups(scope) if ours else contextlib.nullcontext():
+                rows = tf1.nn.safe_embedding_lookup_sparse(
+                    tf.constant(TABLE), sparse, weights if weighted else None, combiner="sum"
+                )
+            assert len(scope.padded) == ours * (1 + weighted)
+            results.append(session.run(rows))
+    assert results[1].shape == (2, 3, 3)
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-6)
+
+
+def test_several_ids_in_a_step_of_a_sequence():
+    with tf.Graph().as_default() as graph, tf1.Session() as session:
+        shape = tf.stack([2, tf1.placeholder_with_default(tf.constant(3, tf.int64), []), 2])
+        sparse = tf.SparseTensor([[0, 0, 1]], tf.constant([1], tf.int64), shape)
+        with dense_lookups(LookupScope(graph, 2)):
+            rows = tf1.nn.safe_embedding_lookup_sparse(tf.constant(TABLE), sparse)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sequence has several ids"):
+            session.run(rows)
+
+
 def test_an_unknown_combiner():
     with pytest.raises(ValueError, match="`combiner` must be one of mean, sqrtn or sum; got 'max'"):
         combine_rows(tf.zeros([1, 1, 2]), None, "max")

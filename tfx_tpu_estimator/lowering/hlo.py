@@ -64,14 +64,18 @@ def _static_shape(shape: tf.TensorShape) -> tuple[int, ...]:
 def _describe_inputs(
     device_graph: DeviceGraph, widths: Mapping[str, int]
 ) -> tuple[TensorSignature, ...]:
-    named = zip(device_graph.input_names, device_graph.inputs, strict=True)
+    of_host = () if device_graph.host is None else device_graph.host.outputs
+    shapes = {
+        **{n: t.shape for n, t in zip(device_graph.input_names, device_graph.inputs, strict=True)},
+        **{output.name: output.spec.shape for output in of_host},
+    }
     return tuple(
         TensorSignature(
             name=name,
-            shape=tuple(widths.get(name, 1) if n is None else n for n in tensor.shape.as_list()),
+            shape=tuple(widths.get(name, 1) if n is None else n for n in shapes[name].as_list()),
             dtype=tensor.dtype.name,
         )
-        for name, tensor in named
+        for name, tensor in zip(device_graph.input_names, device_graph.inputs, strict=True)
     )
 
 

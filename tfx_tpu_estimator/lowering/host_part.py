@@ -58,7 +58,12 @@ class HostPart:
             made = _import(graph_def, {**replaced, **handles}, names, "host_part")
             outputs, effects = made[: len(self.tensors)], made[len(self.tensors) :]
             with tf.control_dependencies(effects):
-                return [tf.identity(tensor) for tensor in outputs]
+                # Some shapes were only assumed.
+                specs = [output.spec for output in self.outputs]
+                return [
+                    tf.ensure_shape(tensor, spec.shape, name="host_result")
+                    for tensor, spec in zip(outputs, specs, strict=True)
+                ]
 
         return run
 
@@ -139,7 +144,7 @@ def make_host_part(traced: TracedModel, split: HostSplit, device_nodes: Sequence
     return HostPart(
         traced=traced,
         sent=sent,
-        outputs=tuple(_describe(traced, tensor) for tensor in tensors),
+        outputs=tuple(_describe(traced, split, tensor) for tensor in tensors),
         tensors=tensors,
         effects=effects,
         nodes=taken,
@@ -147,11 +152,14 @@ def make_host_part(traced: TracedModel, split: HostSplit, device_nodes: Sequence
     )
 
 
-def _describe(traced: TracedModel, tensor: tf.Tensor) -> StageOutput:
+def _describe(traced: TracedModel, split: HostSplit, tensor: tf.Tensor) -> StageOutput:
+    shape = tensor.shape
+    if tensor.name in split.assumed and shape[0] is None:
+        shape = tf.TensorShape([traced.batch_size, *shape[1:]])
     return StageOutput(
         name=f"host/{tensor.name}",
-        spec=tf.TensorSpec(tensor.shape, tensor.dtype),
-        fill=None if tensor.shape.is_fully_defined() else traced.padded[tensor.name],
+        spec=tf.TensorSpec(shape, tensor.dtype),
+        fill=None if shape.is_fully_defined() else traced.padded[tensor.name],
         of_batch=_depends_on(tensor.op, {t.op.name for t in traced.inputs}),
     )
 

@@ -35,6 +35,7 @@ _NOT_IN_INPUT = re.compile(
     r"SampleDistorted|(Temporary)?Variable(V2)?$|VarHandleOp)|"
     r"CandidateSampler|Iterator|Dataset|Reader|Queue|Summary"
 )
+_NEVER_SENT = (tf.string, tf.variant, tf.resource)
 # Of ops that nothing but the order of steps depends on, those that do something.
 _EFFECT = re.compile(r"LookupTable(Insert|Remove|Import)|PyFunc")
 
@@ -52,6 +53,7 @@ class SplitSource:
       padded: By name of a tensor that the host computes in rows of any width, what fills them up.
       kept: Names of tensors that stay on the host whatever their shape.
       any_batch: Whether the first dimension of what goes to the devices may be unknown.
+      batch_size: Examples of one replica; None if that is not known.
     """
 
     graph: tf.Graph
@@ -62,6 +64,7 @@ class SplitSource:
     padded: Mapping[str, float]
     kept: frozenset[str] = frozenset()
     any_batch: bool = False
+    batch_size: int | None = None
 
 
 def describe_source(traced: TracedModel) -> SplitSource:
@@ -73,6 +76,7 @@ def describe_source(traced: TracedModel) -> SplitSource:
         inputs=frozenset(tensor.op.name for tensor in traced.inputs),
         host_inputs=frozenset(_producer(name) for name in traced.host_inputs),
         padded=traced.padded,
+        batch_size=traced.batch_size,
     )
 
 
@@ -86,6 +90,7 @@ class HostSplit:
 
     Attributes:
       required: Names of the nodes that only the host can run.
+      assumed: Names of tensors that cross on the assumption of a row for each example.
 
     Raises:
       ValueError: Such a node needs what only the devices have; names it, the line that made it,
@@ -100,6 +105,7 @@ class HostSplit:
         self._fetched = list(fetched)
         self._nodes = {node.name: node for node in graph_def.node}
         self._roots: dict[str, str | None] = {}
+        self.assumed: set[str] = set()
         self.required = self._find_required()
         self._add_consumers()
 
@@ -226,17 +232,26 @@ class HostSplit:
                 if name in self.required or self._can_cross(tensor):
                     continue
                 root = self.find_device_root(name)
+                if root is not None and self._has_unknown_rows(tensor):
+                    self.assumed.add(tensor.name)
+                    continue
                 if root is not None:
                     raise self._crossing_error(tensor, self._describe_root(root))
                 self.required.add(name)
                 waiting.append(name)
+        # What cross after all have their shapes asked for where these must be known: there.
+        self.required -= {
+            node.name
+            for node in self._graph_def.node
+            if node.op in ("Shape", "ShapeN") and self._crosses(node.input)
+        }
         for name in self._fetched:
             if name in self.required:
                 tensor = self._source.graph.get_operation_by_name(name).inputs[0]
                 raise self._crossing_error(tensor, "nothing that a device computes")
 
     def _can_cross(self, tensor: tf.Tensor) -> bool:
-        if tensor.dtype in (tf.string, tf.variant, tf.resource):
+        if tensor.dtype in _NEVER_SENT:
             return False
         if tensor.name in self._source.padded:
             return True
@@ -244,9 +259,19 @@ class HostSplit:
             return False
         return (tensor.shape[1:] if self._source.any_batch else tensor.shape).is_fully_defined()
 
+    def _crosses(self, references: Iterable[str]) -> bool:
+        data = [reference for reference in references if not reference.startswith("^")]
+        return any(self._tensor(reference).name in self.assumed for reference in data)
+
+    def _has_unknown_rows(self, tensor: tf.Tensor) -> bool:
+        """Whether a tensor can cross if it has a row per example, which the host then checks."""
+        if self._source.batch_size is None or tensor.dtype in _NEVER_SENT:
+            return False
+        return bool(tensor.shape.rank) and tensor.shape[1:].is_fully_defined()
+
     def _crossing_error(self, tensor: tf.Tensor, what: str) -> ValueError:
         line = find_line(self._source.graph, tensor.op.name)
-        if tensor.dtype in (tf.string, tf.variant, tf.resource):
+        if tensor.dtype in _NEVER_SENT:
             kind = f"{tensor.op.type} ({tensor.dtype.name})"
             reason = f" Its result is needed together with {what}."
             return unsupported_op_error(kind, tensor.op.name, line, reason)

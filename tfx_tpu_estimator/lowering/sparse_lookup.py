@@ -91,6 +91,8 @@ def _replace_safe(scope: LookupScope, arguments: dict[str, Any]) -> Any:
     combiner = arguments["combiner"] or "mean"
     ids, weights = arguments["sparse_ids"], arguments["sparse_weights"]
     default_id = arguments["default_id"]
+    if ids.shape.rank == 3 and ids.shape[1] is None and default_id is None:
+        return _look_up_sequence(scope, arguments, ids, weights, combiner)
     leading = _leading_sizes(scope, ids)
     if leading is None:
         return NotImplemented
@@ -117,6 +119,37 @@ def _replace_plain(scope: LookupScope, arguments: dict[str, Any]) -> Any:
         with tf.control_dependencies([check]):
             ids = tf.SparseTensor(ids.indices, tf.identity(ids.values), ids.dense_shape)
         return _look_up(scope, arguments["params"], ids, weights, leading, arguments)
+
+
+def _look_up_sequence(
+    scope: LookupScope,
+    arguments: dict[str, Any],
+    ids: tf.SparseTensor,
+    weights: tf.SparseTensor | None,
+    combiner: str,
+) -> tf.Tensor:
+    """Looks up ids [batch, time, 1] of sequences as long as the longest in the data."""
+    tables = arguments["embedding_weights"]
+    with tf.name_scope(arguments["name"] or "embedding_lookup"):
+        check = tf.debugging.Assert(
+            ids.dense_shape[2] <= 1,
+            ["A step of a sequence has several ids; shape", ids.dense_shape],
+        )
+        with tf.control_dependencies([check]):
+            places, length = tf.identity(ids.indices)[:, :2], ids.dense_shape[:2]
+        ids = tf.SparseTensor(places, ids.values, length)
+        if weights is not None:
+            weights = tf.SparseTensor(places, weights.values, length)
+        ids, weights = prune_sparse(ids, weights, positive_weights=combiner != "sum")
+        # Steps keep their places: what is missing in between stays so.
+        padded = PaddedIds(
+            tf.sparse.to_dense(ids, NO_ID), None if weights is None else tf.sparse.to_dense(weights)
+        )
+        padded = _send(scope, tables, padded, [scope.batch_size, None])
+        padded = PaddedIds(*(None if t is None else tf.expand_dims(t, 2) for t in padded))
+        combined = _gather(tables, padded, arguments)
+        combined.set_shape([scope.batch_size, None, *combined.shape[2:]])
+        return combined
 
 
 def _leading_sizes(scope: LookupScope, ids: tf.SparseTensor) -> list[int | None] | None:
@@ -155,38 +188,37 @@ def _look_up(
 ) -> tf.Tensor:
     """Pads on the host; gathers and combines on the device."""
     rows = None if None in leading else math.prod(size or 0 for size in leading)
-    padded = _pad(scope, tables, ids, weights, rows)
+    declared = ids.shape[-1]
+    width = declared if declared is not None and declared <= MAX_STATIC_WIDTH else None
+    padded = _send(scope, tables, pad_sparse(ids, weights, width=width), [rows, width])
+    combined = _gather(tables, padded, arguments)
+    combined.set_shape([rows, *combined.shape[1:]])
+    if len(leading) == 1:
+        return combined
+    return tf.reshape(combined, [*leading, *combined.shape[1:]])
+
+
+def _gather(tables: Any, padded: PaddedIds, arguments: dict[str, Any]) -> tf.Tensor:
+    """Gathers and combines, on the device."""
     vectors = tf.compat.v1.nn.embedding_lookup(
         tables,
         tf.maximum(padded.ids, 0),
         partition_strategy=arguments["partition_strategy"],
         max_norm=arguments["max_norm"],
     )
-    combined = combine_rows(vectors, padded, arguments["combiner"] or "mean")
-    combined.set_shape([rows, *vectors.shape[2:]])
-    if len(leading) == 1:
-        return combined
-    return tf.reshape(combined, [*leading, *combined.shape[1:]])
+    return combine_rows(vectors, padded, arguments["combiner"] or "mean")
 
 
-def _pad(
-    scope: LookupScope,
-    tables: Any,
-    ids: tf.SparseTensor,
-    weights: tf.SparseTensor | None,
-    rows: int | None,
-) -> PaddedIds:
-    declared = ids.shape[-1]
-    width = declared if declared is not None and declared <= MAX_STATIC_WIDTH else None
-    padded = pad_sparse(ids, weights, width=width)
+def _send(scope: LookupScope, tables: Any, padded: PaddedIds, shape: list[int | None]) -> PaddedIds:
+    """Marks what goes from the host to the device."""
     found = padded.ids
     if found.dtype == tf.int64 and _count_rows(tables) < 2**31:
         # A TPU has no 64-bit integers, and half as much has to be sent.
         found = tf.cast(found, tf.int32)
-    found = _mark(scope, found, "padded_ids", [rows, width], NO_ID)
+    found = _mark(scope, found, "padded_ids", shape, NO_ID)
     if padded.weights is None:
         return PaddedIds(found, None)
-    return PaddedIds(found, _mark(scope, padded.weights, "padded_weights", [rows, width], 0.0))
+    return PaddedIds(found, _mark(scope, padded.weights, "padded_weights", shape, 0.0))
 
 
 def _mark(
@@ -209,8 +241,9 @@ def combine_rows(vectors: tf.Tensor, padded: PaddedIds, combiner: str) -> tf.Ten
     """Combines the vectors of each row's ids.
 
     Args:
-      vectors: [rows, width, ...]; what stands in the places without an id does not matter.
-      padded: Which places have one, and weights.
+      vectors: [rows, width, ...]; what stands in the places without an id does not matter. There
+        may be more dimensions before these.
+      padded: Which places have one, and weights; [rows, width].
       combiner: `sum`, `mean` or `sqrtn`.
 
     Returns:
@@ -223,16 +256,17 @@ def combine_rows(vectors: tf.Tensor, padded: PaddedIds, combiner: str) -> tf.Ten
         vectors = tf.cast(vectors, tf.float32)
     present = padded.ids >= 0
     weights = tf.cast(present if padded.weights is None else padded.weights, vectors.dtype)
-    for _ in range(vectors.shape.rank - 2):
+    axis = present.shape.rank - 1
+    for _ in range(vectors.shape.rank - axis - 1):
         present, weights = tf.expand_dims(present, -1), tf.expand_dims(weights, -1)
     if padded.weights is not None:
         vectors *= weights
     # Not a product: row 0, which stands in for all that is missing, may not be finite.
-    combined = tf.reduce_sum(tf.where(present, vectors, tf.zeros([], vectors.dtype)), axis=1)
+    combined = tf.reduce_sum(tf.where(present, vectors, tf.zeros([], vectors.dtype)), axis)
     if combiner != "sum":
         if combiner == "mean":
-            norm = tf.reduce_sum(weights, axis=1)
+            norm = tf.reduce_sum(weights, axis)
         else:
-            norm = tf.sqrt(tf.reduce_sum(tf.square(weights), axis=1))
+            norm = tf.sqrt(tf.reduce_sum(tf.square(weights), axis))
         combined = tf.math.divide_no_nan(combined, norm)
     return tf.cast(combined, dtype)

@@ -63,6 +63,7 @@ class TracedModel:
         or ragged one.
       input_names: Their paths, such as `features/x`.
       host_inputs: Names of those of `inputs` that no device can take.
+      batch_size: Examples of one replica; None if the input does not say.
       padded: By name of a tensor that the host computes for the device in rows of any width: what
         fills the rows up.
       outputs: What one step computes, by role.
@@ -81,6 +82,7 @@ class TracedModel:
     inputs: tuple[tf.Tensor, ...]
     input_names: tuple[str, ...]
     host_inputs: frozenset[str]
+    batch_size: int | None
     padded: Mapping[str, float]
     outputs: Outputs
     train_op: tf.Operation | None
@@ -192,6 +194,7 @@ def trace_model(
         inputs=tuple(inputs.placeholders),
         input_names=tuple(inputs.names),
         host_inputs=frozenset(inputs.of_host),
+        batch_size=inputs.batch_size,
         padded=lookups.padded,
         outputs=outputs,
         train_op=_to_op(spec.train_op) if mode == ModeKeys.TRAIN else None,
