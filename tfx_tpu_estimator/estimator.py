@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import os
 import tempfile
@@ -13,7 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints import layout
-from tfx_tpu_estimator.checkpoints.warm_start import resolve_warm_start
+from tfx_tpu_estimator.checkpoints.initial_values import ModelInitialValues
+from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings, resolve_warm_start
 from tfx_tpu_estimator.config import arguments, run_arguments, unsupported
 from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.overrides import HiddenMember, refuse_overrides
@@ -182,7 +184,8 @@ class Estimator:
           steps: Batches to evaluate; None for the whole input.
           hooks: SessionRunHooks.
           checkpoint_path: Prefix of the checkpoint; default: the latest of `model_dir`, or without
-            one what `warm_start_from` gives.
+            one what `warm_start_from` gives, or what the model_fn loads for every trainable
+            variable with `init_from_checkpoint`.
           name: Results go to the event files of `eval_<name>` rather than `eval`.
 
         Returns:
@@ -195,7 +198,7 @@ class Estimator:
         runner = self._runners[ModeKeys.EVAL]
         run_arguments.validate_eval_steps(steps, runner.on_devices)
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = self._find_start(checkpoint_path)
+        checkpoint, warm_start = self._resolve_start(checkpoint_path)
         with Progress("evaluate", steps, unit="batches") as progress:
             results = runner.evaluate(
                 EvaluateRequest(
@@ -203,7 +206,7 @@ class Estimator:
                     hooks=hooks,
                     steps=steps,
                     checkpoint=checkpoint,
-                    warm_start=self._warm_start,
+                    warm_start=warm_start,
                     on_step=progress.update,
                 )
             )
@@ -243,16 +246,19 @@ class Estimator:
             differ in length while examples are wanted.
         """
         hooks = run_arguments.validate_hooks(hooks)
-        checkpoint = self._find_start(checkpoint_path)
+        checkpoint, warm_start = self._resolve_start(checkpoint_path)
         batches = self._runners[ModeKeys.PREDICT].predict(
             PredictRequest(
                 input_fn=input_fn,
                 hooks=hooks,
                 checkpoint=checkpoint,
-                warm_start=self._warm_start,
+                warm_start=warm_start,
                 predict_keys=predict_keys,
             )
         )
+        if isinstance(warm_start, ModelInitialValues):
+            # Whether the model_fn loads values shows when it is called: now, not later.
+            batches = itertools.chain(list(itertools.islice(batches, 1)), batches)
         if not yield_single_examples:
             return batches
         return (example for batch in batches for example in split_batch(batch))
@@ -419,6 +425,14 @@ class Estimator:
         if self._warm_start is not None and not given and self.latest_checkpoint() is None:
             return None
         return self._find_checkpoint(given)
+
+    def _resolve_start(
+        self, given: str | None
+    ) -> tuple[str | None, WarmStartSettings | ModelInitialValues | None]:
+        """Returns the checkpoint to run, or None, and where values come from without one."""
+        if given or self._warm_start is not None or self.latest_checkpoint() is not None:
+            return self._find_start(given), self._warm_start
+        return None, ModelInitialValues(self.model_dir)
 
     def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)

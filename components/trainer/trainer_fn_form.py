@@ -125,7 +125,7 @@ def _find_newest_export(model_dir: str, exports: Sequence[Any], label: str) -> s
     found = [os.fsdecode(path) for path in exports or () if path]
     if not found:
         pattern = os.path.join(model_dir, "export", "*", "*", SAVED_MODEL_FILE)
-        found = [os.path.dirname(path) for path in fileio.glob(pattern)]
+        found = [os.path.dirname(os.fsdecode(path)) for path in fileio.glob(pattern)]
     versions = [path for path in found if _read_version(path) is not None]
     if not versions:
         raise RuntimeError(

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.initial_values import ModelInitialValues
 from tfx_tpu_estimator.checkpoints.integrity import find_latest_whole, validate_whole
 
 _logger = logging.getLogger(__name__)
@@ -103,11 +104,14 @@ def resolve_warm_start(warm_start_from: Any) -> WarmStartSettings | None:
     )
 
 
-def apply_warm_start(settings: WarmStartSettings | None, checkpoint: str | None = None) -> None:
+def apply_warm_start(
+    settings: WarmStartSettings | ModelInitialValues | None, checkpoint: str | None = None
+) -> None:
     """Makes the variables of the default graph start from the checkpoint of `settings`.
 
     Args:
-      settings: Of `resolve_warm_start`; None changes nothing.
+      settings: Of `resolve_warm_start`; None changes nothing, and ModelInitialValues only checks
+        that the model_fn loads values by itself.
       checkpoint: What will be restored instead; then nothing is changed either.
 
     Raises:
@@ -115,6 +119,9 @@ def apply_warm_start(settings: WarmStartSettings | None, checkpoint: str | None 
         given for what is no matrix.
     """
     if settings is None or checkpoint is not None:
+        return
+    if isinstance(settings, ModelInitialValues):
+        settings.validate()
         return
     _validate_vocabulary_variables(settings)
     _logger.info("Warm-starting with %s", settings)

@@ -24,7 +24,7 @@ class LazyModule(types.ModuleType):
 
     def __init__(self, name: str, targets: Mapping[str, str], children: frozenset[str]):
         super().__init__(name, f"Names of {name}, served by tfx_tpu_estimator.")
-        self.__path__: list[str] = []  # a package: modules below it can be imported
+        self.__path__ = []  # a package: modules below it can be imported
         self.__targets = targets
         self.__children = children
 

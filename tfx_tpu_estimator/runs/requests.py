@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.checkpoints.initial_values import ModelInitialValues
 from tfx_tpu_estimator.checkpoints.warm_start import WarmStartSettings
 
 
@@ -43,7 +44,8 @@ class EvaluateRequest:
       hooks: The user's hooks.
       steps: Batches to evaluate; None for all, which only the host can.
       checkpoint: Prefix of the checkpoint; None to evaluate what a warm start gives.
-      warm_start: Initial values from elsewhere, used without a checkpoint.
+      warm_start: Initial values from elsewhere, or those of the model_fn, used without a
+        checkpoint.
       on_step: Called with the number of batches done.
     """
 
@@ -51,7 +53,7 @@ class EvaluateRequest:
     hooks: Sequence[tf.compat.v1.train.SessionRunHook]
     steps: int | None
     checkpoint: str | None
-    warm_start: WarmStartSettings | None
+    warm_start: WarmStartSettings | ModelInitialValues | None
     on_step: Callable[[int], None]
 
 
@@ -63,14 +65,15 @@ class PredictRequest:
       input_fn: The user's function.
       hooks: The user's hooks.
       checkpoint: Prefix of the checkpoint; None to predict with what a warm start gives.
-      warm_start: Initial values from elsewhere, used without a checkpoint.
+      warm_start: Initial values from elsewhere, or those of the model_fn, used without a
+        checkpoint.
       predict_keys: Keys of predictions to keep; None for all.
     """
 
     input_fn: Callable
     hooks: Sequence[tf.compat.v1.train.SessionRunHook]
     checkpoint: str | None
-    warm_start: WarmStartSettings | None
+    warm_start: WarmStartSettings | ModelInitialValues | None
     predict_keys: Sequence[str] | None
 
 

@@ -137,7 +137,7 @@ def conv2d(
     shape = [*_pair(kernel_size), int(inputs.shape[-1]), num_outputs]
     with _v1.variable_scope(scope, "Conv", [inputs], reuse=reuse):
         weights = _make_weights(shape, inputs, weights_initializer, weights_regularizer, trainable)
-        result = tf.nn.conv2d(inputs, weights, _pair(stride), padding.upper(), dilations=rate)
+        result = tf.nn.conv2d(inputs, weights, _pair(stride), _upper(padding), dilations=rate)
         biases = (biases_initializer, biases_regularizer, trainable)
         return _finish(result, biases, normalizer_fn, normalizer_params, activation_fn)
 
@@ -154,7 +154,7 @@ def max_pool2d(
     scope: str | None = None,
 ) -> Any:
     """Returns the maximum of windows of `kernel_size` pixels, `stride` pixels apart."""
-    return tf.nn.max_pool2d(inputs, _pair(kernel_size), _pair(stride), padding.upper(), name=scope)
+    return tf.nn.max_pool2d(inputs, _pair(kernel_size), _pair(stride), _upper(padding), name=scope)
 
 
 @add_arg_scope
@@ -166,7 +166,7 @@ def avg_pool2d(
     scope: str | None = None,
 ) -> Any:
     """Returns the mean of windows of `kernel_size` pixels, `stride` pixels apart."""
-    return tf.nn.avg_pool2d(inputs, _pair(kernel_size), _pair(stride), padding.upper(), name=scope)
+    return tf.nn.avg_pool2d(inputs, _pair(kernel_size), _pair(stride), _upper(padding), name=scope)
 
 
 @add_arg_scope
@@ -240,6 +240,10 @@ def _finish(
         )
         result = tf.nn.bias_add(result, bias)
     return result if activation_fn is None else activation_fn(result)
+
+
+def _upper(padding: str) -> Any:
+    return padding.upper()
 
 
 def _collections() -> list[str]:

@@ -52,7 +52,8 @@ def layer_norm(
     collections = [*_MODEL, *(variables_collections or ())]
     with _v1.variable_scope(scope, "LayerNorm", [inputs], reuse=reuse):
         # Created in this order, as ever: order is what a checkpoint without names would know.
-        beta = gamma = None
+        beta: Any = None
+        gamma: Any = None
         if center:
             beta = _v1.get_variable("beta", shape, dtype, _v1.zeros_initializer(),
                                     trainable=trainable, collections=collections)  # fmt: skip
