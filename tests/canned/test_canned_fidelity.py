@@ -25,7 +25,16 @@ from helpers.golden import array_difference, assert_small, loss_difference
 import tfx_tpu_estimator as tpu_estimator
 
 # Not slow each, but all of them together; what they show beside the others is little.
-SLOW = {"dnn_numbers", "linear_classes", "baseline", "linear_v2", "combined_v2", "counts"}
+SLOW = {
+    "dnn_numbers",
+    "dnn_shared",
+    "linear_classes",
+    "baseline",
+    "linear_v2",
+    "combined_v2",
+    "several",
+    "counts",
+}
 OLD_PYTHON = os.environ.get("OLD_ESTIMATOR_PYTHON")
 
 
@@ -59,7 +68,10 @@ def test_numbers_names_and_signatures_are_those_of_the_old_estimator(tmp_path, c
 
 
 @pytest.mark.parametrize(
-    "case", mark_slow(["dnn", "linear", "combined", "dnn_v2", "combined_v2"], SLOW)
+    "case",
+    mark_slow(
+        ["dnn", "linear", "combined", "dnn_v2", "combined_v2"], {*SLOW, "combined", "dnn_v2"}
+    ),
 )
 def test_training_goes_on_from_an_old_checkpoint_with_its_slots(tmp_path, case):
     model_dir = copy_old_checkpoint(case, RESUME_STEP, tmp_path / "model")

@@ -77,7 +77,13 @@ def test_dropout_acts_in_training_only(tmp_path):
         tf.keras.optimizers.Adam(0.1),
     ],
 )
-@pytest.mark.parametrize("cls", [tpu_estimator.DNNClassifier, tpu_estimator.DNNClassifierV2])
+@pytest.mark.parametrize(
+    "cls",
+    [
+        tpu_estimator.DNNClassifier,
+        pytest.param(tpu_estimator.DNNClassifierV2, marks=pytest.mark.slow),
+    ],
+)
 def test_both_versions_take_optimizers_of_either_kind_and_train_twice(tmp_path, optimizer, cls):
     estimator = cls([3], [X], str(tmp_path), optimizer=optimizer)
     for _ in range(2):

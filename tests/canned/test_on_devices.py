@@ -71,7 +71,7 @@ def test_training_and_evaluation_are_those_of_the_old_estimator(tmp_path, case, 
     assert_small(differences)
 
 
-@pytest.mark.parametrize("case", ["dnn_names", "two_heads"])
+@pytest.mark.parametrize("case", ["dnn_names", pytest.param("two_heads", marks=pytest.mark.slow)])
 def test_predictions_are_those_of_the_old_estimator_but_for_strings(tmp_path, case):
     model_dir = tmp_path / "model"
     estimator = canned_models.make_estimator(WORLD, case, copy_old_checkpoint(case, 0, model_dir))
@@ -129,7 +129,13 @@ def train_two_steps(model_fn, labels, model_dir, *, use_tpu):
 
 
 @pytest.mark.parametrize(
-    "reduction", ["sum", "weighted_mean", "weighted_sum_by_nonzero_weights", "sum_over_batch_size"]
+    "reduction",
+    [
+        "sum",
+        "weighted_mean",
+        pytest.param("weighted_sum_by_nonzero_weights", marks=pytest.mark.slow),
+        pytest.param("sum_over_batch_size", marks=pytest.mark.slow),
+    ],
 )
 def test_every_reduction_is_that_of_the_whole_batch(tmp_path, reduction):
     """Weights grow along the batch, so that no two replicas have the same sum of them."""
@@ -163,7 +169,7 @@ def test_a_cross_shard_optimizer_may_sum_or_average(tmp_path):
     [
         tpu_estimator.BinaryClassHead(),
         tpu_estimator.MultiClassHead(3),
-        tpu_estimator.LogisticRegressionHead(),
+        pytest.param(tpu_estimator.LogisticRegressionHead(), marks=pytest.mark.slow),
     ],
 )
 def test_a_label_out_of_range_ends_a_training_on_devices(tmp_path, head):
