@@ -152,7 +152,7 @@ def _count_dense_ids(column: Any, features: Mapping[str, Any]) -> tf.Tensor | No
     plain = hasattr(ids, "number_buckets") and ids.default_value is None
     if not plain or hasattr(column, "dimension"):
         return None
-    value = features.get(ids.key)
+    value: Any = features.get(ids.key)
     if not tf.is_tensor(value) or isinstance(value, tf.SparseTensor | tf.RaggedTensor):
         return None
     if not value.dtype.is_integer or value.shape.rank not in (1, 2):
