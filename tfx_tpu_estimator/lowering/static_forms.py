@@ -67,7 +67,7 @@ def _concat_densely(*parts: tf.Tensor) -> Any:
     TensorFlow's own would select the rows of each part from a sparse one, whose number is not
     static.
     """
-    sizes = [part.shape.as_list()[0] for part in parts]
+    sizes: list[Any] = [part.shape[0] for part in parts]
 
     def gradient(upstream: Any) -> list[tf.Tensor]:
         return tf.split(tf.convert_to_tensor(upstream), sizes)
