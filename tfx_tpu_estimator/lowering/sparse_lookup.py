@@ -146,7 +146,8 @@ def _look_up_sequence(
             tf.sparse.to_dense(ids, NO_ID), None if weights is None else tf.sparse.to_dense(weights)
         )
         padded = _send(scope, tables, padded, [scope.batch_size, None])
-        padded = PaddedIds(*(None if t is None else tf.expand_dims(t, 2) for t in padded))
+        weighed = None if padded.weights is None else tf.expand_dims(padded.weights, 2)
+        padded = PaddedIds(tf.expand_dims(padded.ids, 2), weighed)
         combined = _gather(tables, padded, arguments)
         combined.set_shape([scope.batch_size, None, *combined.shape[2:]])
         return combined
