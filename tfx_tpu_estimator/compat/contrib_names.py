@@ -123,7 +123,8 @@ _VARIABLES = {
     ),
 }
 _SLIM = {
-    **{name: f"{target} | tf_slim:{name}" for name, target in {**_LAYERS, **_SCOPES}.items()},
+    **_LAYERS,
+    **_SCOPES,
     **_from(
         f"{_OWN}.compat.contrib.framework",
         "get_model_variables",
