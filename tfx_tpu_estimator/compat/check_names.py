@@ -110,7 +110,7 @@ def _describe_gone(name: str, private: bool) -> str:
         return f"Gone from TensorFlow {tf.__version__}, of which it was a private part."
     short = name.removeprefix(f"{_V1}.").removeprefix("tensorflow.")
     advice = f"Not in TensorFlow {tf.__version__}."
-    if not name.startswith(_V1) and _find(tf.compat.v1, short):
+    if not name.startswith(_V1) and _find(tf.compat.v1, short, _V1):
         return f"{advice} It is tf.compat.v1.{short}; or: tfx-tpu-estimator run --tf1."
     return advice
 
@@ -125,7 +125,8 @@ def _exists(name: str) -> bool:
     return _find(tf, rest, root)
 
 
-def _find(module: Any, path: str, name: str = "") -> bool:
+def _find(module: Any, path: str, name: str) -> bool:
+    """Whether `module`, whose name is `name`, has what `path` leads to."""
     value = module
     for part in path.split("."):
         name = f"{name}.{part}"
@@ -136,5 +137,6 @@ def _find(module: Any, path: str, name: str = "") -> bool:
                 importlib.import_module(name)
             except ImportError:
                 return False
-        value = getattr(value, part, None) or importlib.import_module(name)
+        # An import of a submodule has made it an attribute, in TensorFlow's lazy modules too.
+        value = getattr(value, part)
     return True

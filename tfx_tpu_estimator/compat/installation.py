@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import tfx_tpu_estimator
 from tfx_tpu_estimator.compat import estimator_names
 from tfx_tpu_estimator.compat.contrib_names import MODULES as CONTRIB_MODULES
 from tfx_tpu_estimator.compat.importer import LegacyFinder
@@ -61,7 +60,7 @@ class Installation:
         self._add_modules(_ESTIMATOR_HOLDERS)
         embedding = resolve_target("tensorflow.compat.v1:tpu.experimental")
         for name, target in estimator_names.EMBEDDING_PARAMETERS.items():
-            if not hasattr(embedding, name) and hasattr(tfx_tpu_estimator, name):
+            if not hasattr(embedding, name):
                 self._replace(embedding, name, resolve_target(target))
         resolver = resolve_target("tfx_tpu_estimator.compat.cluster_resolver:TPUClusterResolver")
         for holder in _RESOLVER_HOLDERS:
