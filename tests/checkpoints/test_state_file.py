@@ -31,6 +31,20 @@ def test_what_is_written_is_read_again_and_by_tensorflow(tmp_path):
     assert list(theirs.all_model_checkpoint_paths) == [c.prefix for c in state.kept]
 
 
+def test_reading_it_logs_nothing(tmp_path, caplog):
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"')
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("INFO")
+    logger.addHandler(caplog.handler)
+    try:
+        read_state(str(tmp_path))
+    finally:
+        logger.removeHandler(caplog.handler)
+        logger.setLevel(level)
+    assert caplog.messages == []
+
+
 def test_without_times_those_of_the_files_count(tmp_path):
     touch(tmp_path, 1)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"')

@@ -46,6 +46,8 @@ def find(report, level):
          "tensorflow.python.tpu.tpu_function", "Private to TensorFlow"),
         ("import tensorflow as tf; tf.train.shuffle_batch([], 1, 2, 3)", Level.ATTENTION,
          "tensorflow.train.shuffle_batch", "tf.data"),
+        ("import tensorflow as tf; tf.lookup.index_to_string(1)", Level.UNSUPPORTED,
+         "tensorflow.lookup.index_to_string", "Not in TensorFlow"),
         ("import tensorflow as tf; tf.distribute.MirroredStrategy()", Level.ATTENTION,
          "tensorflow.distribute.MirroredStrategy", "train_distribute"),
     ],
@@ -61,6 +63,7 @@ def test_names(tmp_path, source, level, name, text):
         "import tensorflow as tf; tf.placeholder(tf.float32).shape[0].value",
         "import tensorflow as tf; tf.compat.v1.train.AdamOptimizer(); tf.float32.name",
         "import tensorflow.compat.v1 as tf; tf.layers.dense(1, 2); tf.train.Saver().save()",
+        "import tensorflow as tf; x = [1][tf.newaxis]",
         "import numpy as np; np.no_such_thing()",
     ],
 )

@@ -1,5 +1,7 @@
 """Input functions over arrays."""
 
+import warnings
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -34,6 +36,12 @@ def test_without_labels_there_are_features_only():
 def test_batches_go_across_epochs():
     batches = read(numpy_input_fn(np.arange(3), batch_size=2, num_epochs=3, shuffle=False))
     assert [b.tolist() for b in batches] == [[0, 1], [2, 0], [1, 2], [0, 1], [2]]
+
+
+def test_no_warnings():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        numpy_input_fn(np.zeros([3, 2]), shuffle=False)()
 
 
 def test_endless_input_has_full_batches_of_static_shape():

@@ -58,7 +58,7 @@ def read_state(model_dir: str) -> CheckpointState | None:
     path = state_path(model_dir)
     if not tf.io.gfile.exists(path):
         return None
-    proto = _new_proto("any", [], [], None)
+    proto = _new_proto("any", ["any"], [], None)  # it logs a line where the latest is not listed
     proto.Clear()
     try:
         with tf.io.gfile.GFile(path, "rb") as f:

@@ -132,11 +132,11 @@ def _find(module: Any, path: str, name: str) -> bool:
         name = f"{name}.{part}"
         if not isinstance(value, types.ModuleType):
             return True
-        if not hasattr(value, part):
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                return False
-        # An import of a submodule has made it an attribute, in TensorFlow's lazy modules too.
-        value = getattr(value, part)
+        if hasattr(value, part):
+            value = getattr(value, part)
+            continue
+        try:
+            value = importlib.import_module(name)
+        except ImportError:
+            return False
     return True

@@ -180,10 +180,7 @@ def _make_input_fn(
         # An endless input has full batches only: their shape is static, as devices need it.
         rows = rows.batch(batch_size, drop_remainder=num_epochs is None)
         gather = _gather_constants if _fits_graph(flat) else _gather_outside
-        return rows.map(
-            lambda indices: tf.nest.pack_sequence_as(arrays, gather(flat, indices)),
-            deterministic=True,
-        )
+        return rows.map(lambda indices: tf.nest.pack_sequence_as(arrays, gather(flat, indices)))
 
     return input_fn
 
