@@ -48,6 +48,8 @@ def find(report, level):
          "tensorflow.train.shuffle_batch", "tf.data"),
         ("import tensorflow as tf; tf.lookup.index_to_string(1)", Level.UNSUPPORTED,
          "tensorflow.lookup.index_to_string", "Not in TensorFlow"),
+        ("import tensorflow as tf; tf.keras.estimator.model_to_estimator(1)", Level.UNSUPPORTED,
+         "tensorflow.keras.estimator.model_to_estimator", "in a model_fn"),
         ("import tensorflow as tf; tf.distribute.MirroredStrategy()", Level.ATTENTION,
          "tensorflow.distribute.MirroredStrategy", "train_distribute"),
     ],

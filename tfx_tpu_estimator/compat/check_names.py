@@ -37,6 +37,8 @@ _QUEUES = (
     "train.batch_join",
     "train.shuffle_batch_join",
 )
+# It is there in TensorFlow, and needs the old estimator when it is called.
+_KERAS_TO_ESTIMATOR = "keras.estimator.model_to_estimator"
 _QUEUE_ADVICE = "Queue runners are refused with use_tpu=True: read with tf.data."
 
 
@@ -69,6 +71,8 @@ def _judge(use: NameUse, as_tf1: bool) -> tuple[Level, str] | None:
     short = name.removeprefix(f"{_V1}.").removeprefix("tensorflow.")
     if short in _QUEUES:
         return Level.ATTENTION, _QUEUE_ADVICE
+    if name.endswith(_KERAS_TO_ESTIMATOR):
+        return Level.UNSUPPORTED, find_way_out(name)
     private = name.startswith("tensorflow.python.")
     if not _exists(name):
         return Level.UNSUPPORTED, _describe_gone(name, private)

@@ -54,8 +54,14 @@ def call_input_fn(input_fn: Callable, *, mode: str, params: dict, config: Any) -
     """Calls `input_fn` with those of mode, params and config that it names.
 
     Raises:
+      TypeError: `input_fn` is no function.
       ValueError: `input_fn` requires an argument that the runtime does not have.
     """
+    if not callable(input_fn):
+        raise TypeError(
+            f"`input_fn` must be a function; got a {type(input_fn).__name__}. Give a function that "
+            "returns a tf.data.Dataset or tensors, without calling it."
+        )
     offered = {"mode": mode, "params": params, "config": config}
     parameters = inspect.signature(input_fn).parameters.values()
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
