@@ -21,13 +21,13 @@ def test_input_fn_with_an_argument_nobody_has_is_an_error():
     assert call_input_fn(lambda path="p": path, mode="train", params={}, config=None) == "p"
 
 
-@pytest.mark.parametrize("result", [(1,), (1, 2, 3), []])
 @pytest.mark.parametrize("value", [{"x": [1]}, tf.data.Dataset.range(2)])
 def test_what_is_no_function_is_refused(value):
     with pytest.raises(TypeError, match=r"`input_fn` must be a function; got a .* without calling"):
         call_input_fn(value, mode="train", params={}, config=None)
 
 
+@pytest.mark.parametrize("result", [(1,), (1, 2, 3), []])
 def test_result_must_be_a_pair(result):
     with tf.Graph().as_default(), pytest.raises(ValueError, match="len 2 tuple"):
         build_batch(result, ModeKeys.TRAIN)
