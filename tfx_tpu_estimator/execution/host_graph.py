@@ -166,7 +166,7 @@ def build_host_graph(
             )
         spec = to_estimator_spec(spec)
         if mode == ModeKeys.TRAIN:
-            read_step_before_update(graph)
+            read_step_before_update(graph, spec.train_op)
         if counter is not None:
             spec = spec._replace(train_op=counter.count_after(spec.train_op))
         yield HostGraph(

@@ -34,7 +34,7 @@ def seeded_graph(seed: int | None) -> Iterator[tf.Graph]:
     """Makes a new default graph with the run's seed, in which models are built.
 
     Ops may be placed on TPU cores (`tpu.core`, names that a device assignment gives): a session on
-    the host would not know these devices, and a program on several cores is divided by its compiler.
+    the host would not know these devices, and the compiler divides a program on several cores.
     """
     with tf.Graph().as_default() as graph, tf.compat.v1.device(_leave_tpu_core):
         tf.compat.v1.set_random_seed(seed)

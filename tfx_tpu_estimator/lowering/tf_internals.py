@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 from tensorflow.python.framework import function as _function
@@ -22,6 +22,7 @@ from tfx_tpu_estimator.lowering.tf_internals_embedding import columns_on_host
 # All cross-replica ops of `tf.compat.v1.tpu`, CrossShardOptimizer's included, go through these
 # generated wrappers; with one replica every one of them returns its input.
 _COLLECTIVES = ("cross_replica_sum", "collective_permute")
+_ASSIGNMENTS = ("AssignAddVariableOp", "AssignVariableOp", "AssignSubVariableOp")
 
 _local = threading.local()
 _patch_lock = threading.Lock()
@@ -149,20 +150,56 @@ def add_saving_listeners(hook: tf.compat.v1.train.CheckpointSaverHook, listeners
     known.extend(listener for listener in listeners if listener not in known)
 
 
-def read_step_before_update(graph: tf.Graph) -> None:
-    """Makes hooks see the global step as it was before the step that they run with.
+def read_step_before_update(graph: tf.Graph, train_op: tf.Operation | tf.Tensor) -> None:
+    """Makes all that reads the global step in a training step see it as it was before.
 
-    TensorFlow's hooks fetch a cached read of the global step together with the training op and
-    count on it being the old value. Nothing orders the two when the variable is a resource, so
-    that a summary or checkpoint could come a step early. Neither the cached read nor adding an
-    edge to an op has a public name.
+    Nothing orders reads and update when the variable is a resource. TensorFlow's hooks fetch a
+    cached read together with the training op and count on the old value, or a summary or checkpoint
+    comes a step early. Programs that increment the step beside `apply_gradients`, as BERT does,
+    would train with the rate of either step by chance. What reads after the update on purpose,
+    through a control dependency, still does. Neither the cached read nor adding an edge to an op
+    has a public name.
 
     Args:
       graph: A built training graph.
+      train_op: What a step runs.
     """
     step = tf.compat.v1.train.get_global_step(graph)
-    read = _training_util._get_or_create_global_step_read(graph)
-    for op in graph.get_operations():
-        updates = op.type in ("AssignAddVariableOp", "AssignVariableOp", "AssignSubVariableOp")
-        if updates and op.inputs[0] is step.handle and op is not step.initializer:
-            op._add_control_input(read.op)
+    cached = _training_util._get_or_create_global_step_read(graph).op
+    updates = [
+        op
+        for op in graph.get_operations()
+        if op.type in _ASSIGNMENTS and op.inputs[0] is step.handle and op is not step.initializer
+    ]
+    after = _walk(updates, _list_successors)
+    running = _walk([getattr(train_op, "op", train_op)], _list_predecessors)
+    readers = [
+        op
+        for op in step.handle.consumers()
+        if op in running and op not in after and op._get_control_flow_context() is None
+    ]
+    for update in updates:
+        for reader in dict.fromkeys([cached, *readers]):
+            update._add_control_input(reader)
+
+
+def _walk(
+    start: Iterable[tf.Operation], list_next: Callable[[tf.Operation], Iterable[tf.Operation]]
+) -> set[tf.Operation]:
+    """Returns `start` and all that can be reached from it."""
+    found: set[tf.Operation] = set()
+    waiting = list(start)
+    while waiting:
+        op = waiting.pop()
+        if op not in found:
+            found.add(op)
+            waiting.extend(list_next(op))
+    return found
+
+
+def _list_predecessors(op: tf.Operation) -> list[tf.Operation]:
+    return [*(t.op for t in op.inputs), *op.control_inputs]
+
+
+def _list_successors(op: tf.Operation) -> list[tf.Operation]:
+    return [*(user for t in op.outputs for user in t.consumers()), *op._control_outputs]
