@@ -277,6 +277,37 @@ def test_variables_made_in_every_way_are_captured(trained, tmp_path):
     np.testing.assert_allclose(on_tpu["probabilities"], predicted(estimator), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "find_step", [tf1.train.get_global_step, tf1.train.get_or_create_global_step]
+)
+def test_a_model_may_ask_for_the_global_step_wherever_it_is_built(trained, tmp_path, find):
+    def model_fn(features, labels, mode, params):
+        spec = linear_model_fn(features, labels, mode, params)
+        step = tf.cast(find_step(), tf.float32)
+        return spec._replace(
+            predictions={"probabilities": spec.predictions["probabilities"] + step}
+        )
+
+    path = export(reopen(trained, model_fn), tmp_path)
+    on_tpu = run_tpu_metagraph(path, "serving_default", {"x": FEATURES})
+    np.testing.assert_allclose(on_tpu["probabilities"], predicted(trained) + 30, rtol=1e-6)
+
+
+def test_a_saver_of_scaffold_fn_restores_both_metagraphs(trained, tmp_path):
+    def scaffold_fn():
+        variables = {v.op.name: v for v in tf1.trainable_variables()}
+        variables["global_step"] = tf1.train.get_or_create_global_step()
+        return tf1.train.Scaffold(saver=tf1.train.Saver(variables, name="own_saver"))
+
+    def model_fn(features, labels, mode, params):
+        return linear_model_fn(features, labels, mode, params)._replace(scaffold_fn=scaffold_fn)
+
+    for metagraph in read_metagraphs(export(reopen(trained, model_fn), tmp_path)).values():
+        restore = metagraph.saver_def.restore_op_name
+        assert restore.startswith("own_saver")
+        assert restore in {node.name for node in metagraph.graph_def.node}
+
+
 def test_api_v2_leaves_the_tpu_part_to_the_model_fn(trained, tmp_path):
     def model_fn(features, labels, mode, params):
         if not params["use_tpu"]:

@@ -157,6 +157,8 @@ def test_batch_norm_over_all_replicas_trains_as_one_replica_does():
     [
         (lambda x: [tf1.tpu.cross_replica_sum(tf.cast(x, tf.int64))],
          TypeError, "dtype int64: replicas can sum only float16, bfloat16, float32"),
+        (lambda x: [tf1.tpu.cross_replica_sum(tf.cast(x, tf.float64))],
+         TypeError, "dtype float64: replicas can sum only .* Cast it first"),
         (lambda x: [tf1.tpu.cross_replica_sum(x, [[0, 1]])],
          ValueError, r"`group_assignment` must .* each of the 4 replicas once; got \[\[0, 1\]\]"),
         (lambda x: [tpu_ops().all_to_all(x, 0, 1, 2)],

@@ -97,17 +97,18 @@ def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
 
     def computation(*inputs):
         on_tpu = tf.nest.pack_sequence_as(features, inputs)
+        _share_global_step(outside)
         # The function that is being built does not inherit the creators of the graph around it.
         with resource_variables(), _restored_variables(outside):
             spec = _call(model, on_tpu, use_tpu=True)
         if find_host_op(tf.compat.v1.get_default_graph()) is not None:
             raise _NeedsHostError
-        found["scaffold"] = scaffold_of(spec)
-        found["outputs"] = list_export_outputs(spec)
+        found["spec"], found["outputs"] = spec, list_export_outputs(spec)
         return _list_tensors(found["outputs"])
 
     results = run_on_tpu_when_served(computation, flat)
-    return _replace_tensors(found["outputs"], results), found["scaffold"]
+    # Out here: a Saver that scaffold_fn makes belongs into the graph, beside the variables.
+    return _replace_tensors(found["outputs"], results), scaffold_of(found["spec"])
 
 
 def _outputs_divided(model: HostModel, features: Any) -> tuple[dict, Any]:
@@ -158,6 +159,12 @@ def _restored_variables(outside: tf.Graph) -> Iterator[None]:
 
     with tf.variable_creator_scope(creator):
         yield
+
+
+def _share_global_step(outside: tf.Graph) -> None:
+    """Lets a model_fn find the global step of the graph around the function being built."""
+    steps = outside.get_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP)
+    tf.compat.v1.get_default_graph().add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP, steps[0])
 
 
 def _can_enter(features: Any) -> bool:

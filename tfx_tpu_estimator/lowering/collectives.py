@@ -17,8 +17,8 @@ import tensorflow as tf
 from tfx_tpu_estimator.lowering.tf_internals_tracing import OpHandler, marked_identity
 
 _MARK = "_tfx_tpu_all_reduce"
-# What XlaAllReduce takes.
-_SUMMED = (tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int32, tf.uint32)
+# What XlaAllReduce takes (CrossReplicaSum would take float64 as well).
+_SUMMED = (tf.float16, tf.bfloat16, tf.float32, tf.int32, tf.uint32)
 
 
 def _all_reduce(x: Any, groups: Sequence[Sequence[int]], name: str) -> tf.Tensor:
