@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +11,12 @@ from tfx_tpu_estimator.execution import state as states
 from tfx_tpu_estimator.execution.core_mesh import REPLICA_AXIS, make_mesh
 from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
 from tfx_tpu_estimator.execution.embedding_state import place_state
-from tfx_tpu_estimator.execution.executable import MAX_STEPS_IN_FLIGHT
+from tfx_tpu_estimator.execution.loops import Loops, count_steps, validate_devices
 from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.program import StateSignature, TensorSignature
 
 
-class EmbeddingExecutable:
+class EmbeddingExecutable(Loops):
     """A program with embeddings on its devices, one replica each; used like an `Executable`.
 
     Tables and their slots are divided over the devices; all else is on each. A loop is compiled for
@@ -33,26 +31,8 @@ class EmbeddingExecutable:
     """
 
     def __init__(self, program: EmbeddedProgram, devices: Sequence[Any]):
-        if len(devices) != program.num_replicas:
-            raise ValueError(
-                f"A program of {program.num_replicas} replicas needs as many devices; got "
-                f"{len(devices)}. Trace the model again for another number of replicas."
-            )
-        self.program = program
-        self.mesh = make_mesh(devices, 1)
-        self._updated = [v.name for v in program.state if v.updated]
-        self._constant = [v.name for v in program.state if not v.updated]
-        self._outputs = [signature.name for signature in program.outputs]
-        self._compiled: dict[Any, Any] = {}
-        self._compile_seconds: dict[int, float] = {}
-        self._in_flight: collections.deque[tuple[int, Any]] = collections.deque()
-        self._is_cpu = devices[0].platform == "cpu"
-        self._replica_ids = states.place_replica_ids(self.mesh)
-
-    @property
-    def compile_seconds(self) -> dict[int, float]:
-        """How long compiling took, by number of steps; the last time where it was done again."""
-        return dict(self._compile_seconds)
+        validate_devices(len(devices), program.num_replicas)
+        super().__init__(program, make_mesh(devices, 1))
 
     def place_state(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Copies variables to the devices; see `embedding_state.place_state`."""
@@ -83,45 +63,19 @@ class EmbeddingExecutable:
           jax's compiled program, which knows its memory use and cost.
         """
         shapes = tuple(tuple(batch.shape) for batch in batches)
-        if shapes not in self._compiled:
-            start = time.monotonic()
-            with jax_compat.enable_x64():
-                self._compiled[shapes] = self._lower(shapes).compile()
-            self._compile_seconds[shapes[0][0]] = time.monotonic() - start
-        return self._compiled[shapes]
+        return self._compile_once(
+            shapes, count_steps(batches), lambda: self._lower(shapes).compile()
+        )
 
-    def run(
-        self, state: Mapping[str, Any], step: int, batches: Sequence[Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Runs K steps; returns before they are done.
+    def _find_loop(self, batches: Sequence[Any]) -> Any:
+        return self.compile(batches)
 
-        Args:
-          state: Device arrays by variable name. Those that a step updates are consumed.
-          step: The global step of the first one.
-          batches: What `place_batches` returned for K steps.
-
-        Returns:
-          The state after the steps, and outputs by name, [K, replicas, ...], each replica's on
-          its device.
-        """
-        compiled = self.compile(batches)
-        updated = {name: state[name] for name in self._updated}
-        constant = {name: state[name] for name in self._constant}
-        with jax_compat.enable_x64():
-            new, outputs = compiled(
-                updated, constant, np.int64(step), self._replica_ids, tuple(batches)
-            )
-        self._limit_flight(int(batches[0].shape[0]), outputs)
-        return {**state, **new}, dict(zip(self._outputs, outputs, strict=True))
-
-    def _limit_flight(self, steps: int, outputs: Sequence[Any]) -> None:
-        if not self._is_cpu or self.mesh.devices.size == 1:
-            return
-        self._in_flight.append((steps, outputs))
-        while len(self._in_flight) > 1 and (
-            sum(count for count, _ in self._in_flight) > MAX_STEPS_IN_FLIGHT
-        ):
-            jax_compat.import_jax().block_until_ready(self._in_flight.popleft()[1])
+    def _bind(self, position: Any, batch: Sequence[Any], variables: dict[str, Any]) -> Any:
+        inputs = [
+            x if signature.shape else x[0]
+            for x, signature in zip(batch, self.program.inputs, strict=True)
+        ]
+        return self.program.bind(position, inputs, variables, REPLICA_AXIS)
 
     def _validate_batch(self, signature: TensorSignature, value: Any) -> None:
         shape = signature.shape
@@ -176,33 +130,9 @@ class EmbeddingExecutable:
         return (
             {v.name: describe(v) for v in self.program.state if v.updated},
             {v.name: describe(v) for v in self.program.state if not v.updated},
-            jax.ShapeDtypeStruct((), np.int64, sharding=everywhere),
-            jax.ShapeDtypeStruct(
-                self._replica_ids.shape, np.int64, sharding=self._replica_ids.sharding
-            ),
+            *self._describe_scalars(),
             tuple(
                 jax.ShapeDtypeStruct(shape, s.numpy_dtype, sharding=states.split(self.mesh, 1))
                 for shape, s in zip(shapes, self.program.inputs, strict=True)
             ),
         )
-
-    def _run_steps(
-        self, updated: Any, constant: Any, step: Any, replica_id: Any, batches: Any
-    ) -> Any:
-        """The K steps of one replica."""
-        jax = jax_compat.import_jax()
-
-        def run_step(carried: Any, batch: Any) -> Any:
-            variables, now = carried
-            position = jax.numpy.stack([now, replica_id[0]])
-            inputs = [
-                x if signature.shape else x[0]
-                for x, signature in zip(batch, self.program.inputs, strict=True)
-            ]
-            new, outputs = self.program.bind(
-                position, inputs, {**constant, **variables}, REPLICA_AXIS
-            )
-            return ({**variables, **new}, now + 1), outputs
-
-        (updated, _), outputs = jax.lax.scan(run_step, (updated, step), batches)
-        return updated, [output[:, None] for output in outputs]
