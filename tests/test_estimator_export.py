@@ -277,16 +277,13 @@ def test_variables_made_in_every_way_are_captured(trained, tmp_path):
     np.testing.assert_allclose(on_tpu["probabilities"], predicted(estimator), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "find_step", [tf1.train.get_global_step, tf1.train.get_or_create_global_step]
-)
+@pytest.mark.parametrize("find", ["get_global_step", "get_or_create_global_step"])
 def test_a_model_may_ask_for_the_global_step_wherever_it_is_built(trained, tmp_path, find):
     def model_fn(features, labels, mode, params):
         spec = linear_model_fn(features, labels, mode, params)
-        step = tf.cast(find_step(), tf.float32)
-        return spec._replace(
-            predictions={"probabilities": spec.predictions["probabilities"] + step}
-        )
+        step = tf.cast(getattr(tf1.train, find)(), tf.float32)
+        shifted = spec.predictions["probabilities"] + step
+        return spec._replace(predictions={"probabilities": shifted})
 
     path = export(reopen(trained, model_fn), tmp_path)
     on_tpu = run_tpu_metagraph(path, "serving_default", {"x": FEATURES})
