@@ -116,6 +116,22 @@ def test_predict_keys(estimator):
         next(estimator.predict(take(1), predict_keys=["other"]))
 
 
+@pytest.mark.parametrize(
+    ("build", "rows"),
+    [(tf.reduce_sum, 4), (lambda x: x[:1], 4), (lambda x: tf.concat([x, x], 0), 16)],
+)
+def test_predictions_without_a_row_for_each_example(trained, build, rows):
+    def with_another(features, labels, mode, params):
+        spec = linear_model_fn(features, labels, mode, params)
+        return spec._replace(predictions={**spec.predictions, "other": build(features["x"])})
+
+    estimator = make_tpu_estimator(trained, with_another, replicas=4, predict_batch_size=8)
+    message = f"Batch length of predictions should be same.*'other': {rows}}} for a batch of 8"
+    with pytest.raises(ValueError, match=message):
+        next(estimator.predict(take(9)))
+    assert len(list(estimator.predict(take(9), predict_keys=["probabilities"]))) == 9
+
+
 def test_hooks_run_at_every_batch(trained):
     given, of_spec = CountingHook(), CountingHook()
 

@@ -72,7 +72,26 @@ def _collect(
     batch = {
         key: join_replicas(wanted[name][0], broadcast=broadcast) for key, name in names.items()
     }
-    return batch if loop.valid is None else drop_padding(batch, loop.valid)
+    if loop.valid is None:
+        return batch
+    _validate_rows(batch, loop.valid.size)
+    return drop_padding(batch, loop.valid)
+
+
+def _validate_rows(batch: dict[str, np.ndarray], count: int) -> None:
+    """Checks that predictions have a row for each example, without which no padding is dropped.
+
+    Raises:
+      ValueError: Some have not.
+    """
+    lengths = {key: len(rows) for key, rows in batch.items()}
+    if set(lengths.values()) - {count}:
+        raise ValueError(
+            "Batch length of predictions should be same. Got {key: rows of all replicas} "
+            f"{lengths} for a batch of {count} examples, so that padding of a partial batch cannot "
+            "be told apart. Give what is not per example a row for each with tf.tile, leave it out "
+            "by `predict_keys`, or batch with drop_remainder=True."
+        )
 
 
 @contextlib.contextmanager
