@@ -43,6 +43,17 @@ def test_training():
     assert traced.eval_metrics is None
 
 
+def test_an_assigned_variable_as_train_op():
+    def counting(features, labels, mode, params):
+        total = tf1.tpu.cross_replica_sum(tf.reduce_sum(features["x"]))
+        step = tf1.assign_add(tf1.train.get_global_step(), 1)
+        assert isinstance(step, tf.Variable)
+        return TPUEstimatorSpec(mode, loss=total, train_op=step)
+
+    traced = trace(counting, {"x": X}, Y, replicas=4)
+    assert traced.train_op.type == "AssignAddVariableOp"
+
+
 def test_evaluation():
     traced = trace(model_fn, {"x": X}, Y, mode=ModeKeys.EVAL, replicas=4)
     assert list(traced.outputs.tensors) == ["loss", "eval_metrics/0", "eval_metrics/1"]

@@ -318,7 +318,8 @@ def _make_sparse(
     return tf.SparseTensor(indices, values, known)
 
 
-def _to_op(train_op: tf.Operation | tf.Tensor) -> tf.Operation:
+def _to_op(train_op: tf.Operation | tf.Tensor | tf.Variable) -> tf.Operation:
+    # What assigning a variable returns is a Variable, whose op is the assignment.
     return train_op if isinstance(train_op, tf.Operation) else train_op.op
 
 

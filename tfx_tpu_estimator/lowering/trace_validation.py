@@ -81,7 +81,9 @@ def _validate_fields(spec: EstimatorSpec | TPUEstimatorSpec, mode: str) -> None:
             raise ValueError(f"Loss must be scalar, given: {spec.loss}")
     if mode == ModeKeys.TRAIN and spec.train_op is None:
         raise ValueError("Missing train_op.")
-    if mode == ModeKeys.TRAIN and not isinstance(spec.train_op, tf.Operation | tf.Tensor):
+    if mode == ModeKeys.TRAIN and not (
+        isinstance(spec.train_op, tf.Operation) or tf.is_tensor(spec.train_op)
+    ):
         raise TypeError(f"train_op must be Operation or Tensor, given: {spec.train_op}")
     if mode == ModeKeys.PREDICT and spec.predictions is None:
         raise ValueError("Missing predictions.")
