@@ -247,7 +247,12 @@ def test_arguments_of_combined_models_are_checked_by_the_constructor(arguments, 
         (
             tpu_estimator.LinearClassifier([fc.numeric_column("y")]),
             FEATURES,
-            "Feature y is not in features dictionary",
+            r"Feature y is not in features dictionary. Column 'y' reads it; .* \['x'\]",
+        ),
+        (
+            tpu_estimator.LinearClassifier([fc.crossed_column(["x", "z"], 3)]),
+            FEATURES,
+            r"Feature z is not in features dictionary. Column 'x_X_z' reads it",
         ),
         (tpu_estimator.BaselineClassifier(), {}, "input_fn|features must not be empty"),
     ],

@@ -8,6 +8,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.canned.columns import validate_keys
+
 _columns = tf.__internal__.feature_column  # pyright: ignore[reportAttributeAccessIssue]
 _v1_columns = tf.compat.v1.feature_column
 
@@ -70,7 +72,11 @@ def build_input_layer(
       columns: What `validate_columns` returned.
       partitioner: Of embedding tables.
       on_devices: Whether it is built for devices.
+
+    Raises:
+      ValueError: A column reads a feature that is not there.
     """
+    validate_keys(features, columns)
     with tf.compat.v1.variable_scope("input_from_feature_columns", partitioner=partitioner):
         if any(_is_v1(column) for column in columns):
             return _v1_columns.input_layer(dict(features), list(columns))
@@ -101,7 +107,11 @@ def build_linear_model(
 
     Returns:
       float32 [batch, units], the bias [units], and the weights.
+
+    Raises:
+      ValueError: A column reads a feature that is not there.
     """
+    validate_keys(features, columns)
     if any(_is_v1(column) for column in columns):
         return _build_v1_linear_model(features, columns, units, sparse_combiner)
     state, cache = ColumnVariables(), _columns.FeatureTransformationCache(dict(features))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -58,6 +58,34 @@ def validate_features(features: Any) -> Mapping[str, Any]:
             "input_fn return ({'<column key>': tensor, ...}, labels)."
         )
     return features
+
+
+def validate_keys(features: Mapping[Any, Any], columns: Iterable[Any]) -> None:
+    """Checks that columns find what they read.
+
+    Args:
+      features: By name.
+      columns: What `validate_columns` returned.
+
+    Raises:
+      ValueError: A column reads a feature that is not there.
+    """
+    for column in columns:
+        for key in _list_keys(column, features):
+            if key not in features:
+                raise ValueError(
+                    f"Feature {key} is not in features dictionary. Column {column.name!r} reads "
+                    f"it; the input_fn returned {sorted(map(str, features))}."
+                )
+
+
+def _list_keys(column: Any, features: Mapping[Any, Any]) -> Iterator[str]:
+    """Yields the names of the features that a column of TensorFlow 2 reads."""
+    for parent in getattr(column, "parents", ()):
+        if isinstance(parent, str):
+            yield parent
+        elif parent not in features:  # a column may be given by its result
+            yield from _list_keys(parent, features)
 
 
 def _is_column(value: Any) -> bool:

@@ -35,7 +35,8 @@ class NanLossError(tf.compat.v1.train.NanLossDuringTrainingError):
         where = "" if self.replica is None else f" on replica {self.replica}"
         return (
             f"NaN loss during training: `{self.tensor}` is NaN at step {self.step}{where}. Lower "
-            "the learning rate, clip gradients, or look for log(0) and division by zero."
+            "the learning rate, clip gradients, or look for log(0), division by zero and labels "
+            "that are out of range."
         )
 
 
