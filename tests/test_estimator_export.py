@@ -105,6 +105,14 @@ def test_no_metagraph_at_all_is_refused(trained, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize("export_to_tpu", [True, False])
+def test_a_function_that_returns_no_receiver_is_refused(trained, tmp_path, export_to_tpu):
+    estimator = reopen(trained, export_to_tpu=export_to_tpu)
+    with pytest.raises(ValueError, match="must return a ServingInputReceiver; got NoneType"):
+        export(estimator, tmp_path, serving_input_receiver_fn=lambda: None)
+    assert not list(tmp_path.iterdir())
+
+
 def test_tags_that_were_not_exported_cannot_be_loaded(trained, tmp_path):
     path = export(reopen(trained, export_to_tpu=False), tmp_path)
     with (
