@@ -107,6 +107,8 @@ def model(body="pass", batch="", call="train(input_fn=input_fn, max_steps=3)"):
          "model_fn: no CrossShardOptimizer", "wrap"),
         (model(call="train(input_fn=input_fn)"), "train() without steps", "max_steps"),
         (model(call="evaluate(input_fn=input_fn)"), "evaluate() without steps", "`steps`"),
+        (model(call="train(input_fn)"), "train() without steps", "max_steps"),
+        (model("tf.unique(features)"), "tf.unique", "on the host"),
         ("def _eval_input_receiver_fn(): pass", "_eval_input_receiver_fn", "eval_config"),
     ],
 )  # fmt: skip

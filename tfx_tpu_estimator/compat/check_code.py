@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from tfx_tpu_estimator.compat.findings import Finding, Level
 
 _STRATEGIES = ("train_distribute", "eval_distribute", "experimental_distribute")
+_ON_HOST = "Runs on the host, if it depends on the input only; else "
+_PYTHON = f"{_ON_HOST}pass its tensors out through host_call."
 # Last parts of calls that no TPU program can have -> advice.
 _DEVICE_CALLS = {
-    "py_func": "Python code cannot run on devices: do it in input_fn, or pass its tensors out "
-    "through host_call.",
-    "numpy_function": "Python code cannot run on devices: do it in input_fn, or pass its tensors "
-    "out through host_call.",
-    "py_function": "Python code cannot run on devices: do it in input_fn, or pass its tensors out "
-    "through host_call.",
+    "py_func": _PYTHON,
+    "numpy_function": _PYTHON,
+    "py_function": _PYTHON,
     "Print": "On devices it is left out with a warning: use host_call.",
     "print": "On devices it is left out with a warning: use host_call.",
-    "boolean_mask": "Its result has no static shape: multiply with the mask instead.",
-    "unique": "Its result has no static shape: do it in input_fn.",
-    "crop_and_resize": "No TPU has it: do it in input_fn.",
-    "decode_jpeg": "No TPU has it: do it in input_fn.",
+    "boolean_mask": f"{_ON_HOST}multiply with the mask: its result has no static shape.",
+    "unique": f"{_ON_HOST}leave it out: its result has no static shape.",
+    "crop_and_resize": f"{_ON_HOST}leave it out: no TPU has it.",
+    "decode_jpeg": f"{_ON_HOST}leave it out: no TPU has it.",
     "sparse_tensor_dense_matmul": "No TPU has it: look embeddings up, or make it dense.",
 }
 _SUMMARIES = ("scalar", "histogram", "image", "audio", "text", "tensor_summary")
@@ -96,7 +95,7 @@ def _check_calls(tree: ast.Module) -> Iterator[_Found]:
                 "training_chief_hooks=",
                 "Refused by TPUEstimator: use training_hooks.",
             )
-        if not isinstance(call.func, ast.Attribute) or None in given or "input_fn" not in given:
+        if not isinstance(call.func, ast.Attribute) or None in given or not _takes_input_fn(call):
             continue  # **kwargs, or a method of something else
         if name == "train" and not given & {"steps", "max_steps"} and len(call.args) < 3:
             yield (call.lineno, Level.ATTENTION, "train() without steps",
@@ -104,6 +103,15 @@ def _check_calls(tree: ast.Module) -> Iterator[_Found]:
         if name == "evaluate" and "steps" not in given and len(call.args) < 2:
             yield (call.lineno, Level.ATTENTION, "evaluate() without steps",
                    "With use_tpu=True give `steps`; it may be larger than the input.")  # fmt: skip
+
+
+def _takes_input_fn(call: ast.Call) -> bool:
+    """Whether an input_fn is given, by that name or as a first argument that is called like it."""
+    if any(keyword.arg == "input_fn" for keyword in call.keywords):
+        return True
+    first = call.args[0] if call.args else None
+    chain = _chain(first) if isinstance(first, ast.Name | ast.Attribute) else []
+    return bool(chain) and "input_fn" in chain[-1]
 
 
 def _check_model_fn(function: ast.FunctionDef) -> Iterator[_Found]:
@@ -131,7 +139,7 @@ def _check_model_fn(function: ast.FunctionDef) -> Iterator[_Found]:
                 call.lineno,
                 Level.ATTENTION,
                 ".".join(chain),
-                "Runs on the host, if it depends on features only; else do it in input_fn.",
+                f"{_ON_HOST}do it on the predictions, or in host_call.",
             )
 
 

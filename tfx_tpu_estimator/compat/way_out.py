@@ -19,6 +19,7 @@ _WAYS_OUT = {
     "BoostedTreesClassifier": "Use TensorFlow Decision Forests.",
     "BoostedTreesEstimator": "Use TensorFlow Decision Forests.",
     "BoostedTreesRegressor": "Use TensorFlow Decision Forests.",
+    "from_estimator": "Export the model, and use tf.contrib.predictor.from_saved_model.",
     "model_to_estimator": "Call the Keras layers in a model_fn.",
     "TPUDistributionStrategy": "TPUEstimator distributes by itself: leave the strategy out.",
     "keras_to_tpu_model": "Call the Keras layers in a model_fn.",
