@@ -7,6 +7,9 @@ PY := .venv/bin/python
 PY311 := .venv-py311/bin/python
 # There is no TFX for Python 3.11: these tests need it.
 NEED_TFX := tests/components tests/pipelines tests/examples tests/test_docs_examples.py
+# How many processes run the tests; a file's tests stay in one.
+WORKERS ?= 2
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile
 export PYTHON PYTHON311
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,17 +28,17 @@ bench: setup  ## compares ways to train; BENCH="--force" on a busy machine, see 
 test: test-py310 $(if $(SKIP_PY311),,test-runtime-py311)  ## all tests, in both environments
 
 test-py310: lint  ## all tests on Python 3.10, with TFX
-	$(PY) -m pytest
+	$(PY) $(PYTEST)
 
 test-runtime-py311:  ## the tests that need no TFX, on Python 3.11 and newest TensorFlow
 	@tools/setup.sh py311; code=$$?; \
 	if [ $$code = 3 ] && [ -z "$$CI" ]; then \
 	  echo "Left out: the runtime's tests on Python 3.11, for want of that Python." >&2; exit 0; \
 	elif [ $$code != 0 ]; then exit $$code; fi; \
-	$(PY311) -m pytest $(addprefix --ignore=,$(NEED_TFX))
+	$(PY311) $(PYTEST) $(addprefix --ignore=,$(NEED_TFX))
 
 test-fast: setup  ## without the tests marked slow
-	$(PY) -m pytest -m "not slow"
+	$(PY) $(PYTEST) -m "not slow"
 
 lint: setup
 	.venv/bin/ruff check .

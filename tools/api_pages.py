@@ -54,27 +54,94 @@ class Page:
         return f"{self.sources[name].lstrip('.')}.{name}"
 
 
+_RUNTIME = {
+    name: module
+    for name, module in tfx_tpu_estimator._EXPORTS.items()
+    if not module.startswith("canned.")
+}
+_CANNED = {
+    name: module
+    for name, module in tfx_tpu_estimator._EXPORTS.items()
+    if module.startswith("canned.")
+}
+
+
+def _with_v2(*names: str) -> tuple[str, ...]:
+    return tuple(version for name in names for version in (name, f"{name}V2"))
+
+
 PAGES = (
     Page(
         file_name="tfx_tpu_estimator.md",
         title="tfx_tpu_estimator",
         introduction="The runtime. `import tfx_tpu_estimator as tpu_estimator`; names are loaded "
-        "when they are first used.",
+        "when they are first used. Canned estimators have [a page of their own](canned.md).",
         package="tfx_tpu_estimator",
-        sources=tfx_tpu_estimator._EXPORTS,
+        sources=_RUNTIME,
         groups=(
-            Group("Estimator", ("TPUEstimator",)),
+            Group("Estimators", ("TPUEstimator", "Estimator", "EstimatorV2", "add_metrics")),
             Group(
                 "Configuration",
                 (
                     "RunConfig",
+                    "BaseRunConfig",
                     "TPUConfig",
                     "InputPipelineConfig",
                     "ExportSavedModelApiVersion",
                     "WarmStartSettings",
+                    "VocabInfo",
                 ),
             ),
-            Group("What a model_fn returns", ("ModeKeys", "TPUEstimatorSpec", "EstimatorSpec")),
+            Group(
+                "Training with evaluation",
+                (
+                    "train_and_evaluate",
+                    "TrainSpec",
+                    "EvalSpec",
+                    "Exporter",
+                    "FinalExporter",
+                    "LatestExporter",
+                    "BestExporter",
+                ),
+            ),
+            Group(
+                "Early stopping and hooks",
+                (
+                    "stop_if_higher_hook",
+                    "stop_if_lower_hook",
+                    "stop_if_no_decrease_hook",
+                    "stop_if_no_increase_hook",
+                    "make_early_stopping_hook",
+                    "make_stop_at_checkpoint_step_hook",
+                    "read_eval_metrics",
+                    "InMemoryEvaluatorHook",
+                ),
+            ),
+            Group(
+                "Embeddings",
+                (
+                    "EmbeddingConfigSpec",
+                    "TableConfig",
+                    "FeatureConfig",
+                    "AdagradParameters",
+                    "AdamParameters",
+                    "FtrlParameters",
+                    "StochasticGradientDescentParameters",
+                ),
+            ),
+            Group(
+                "Input functions",
+                (
+                    "numpy_input_fn",
+                    "pandas_input_fn",
+                    "classifier_parse_example_spec",
+                    "regressor_parse_example_spec",
+                ),
+            ),
+            Group(
+                "What a model_fn returns",
+                ("ModeKeys", "TPUEstimatorSpec", "EstimatorSpec", "call_logit_fn"),
+            ),
             Group(
                 "Export outputs",
                 ("ExportOutput", "PredictOutput", "ClassificationOutput", "RegressionOutput"),
@@ -87,6 +154,9 @@ PAGES = (
                     "build_parsing_serving_input_receiver_fn",
                     "build_raw_serving_input_receiver_fn",
                     "build_schema_serving_input_receiver_fn",
+                    "SupervisedInputReceiver",
+                    "build_raw_supervised_input_receiver_fn",
+                    "build_supervised_input_receiver_fn_from_input_fn",
                 ),
             ),
             Group(
@@ -102,6 +172,65 @@ PAGES = (
                 ),
             ),
         ),
+    ),
+    Page(
+        file_name="canned.md",
+        title="Canned estimators",
+        introduction="Ready-made models and their parts, also names of `tfx_tpu_estimator`; see "
+        "[Canned estimators](../canned.md).",
+        package="tfx_tpu_estimator",
+        sources=_CANNED,
+        groups=(
+            Group("Deep", _with_v2("DNNClassifier", "DNNRegressor", "DNNEstimator")),
+            Group("Linear", _with_v2("LinearClassifier", "LinearRegressor", "LinearEstimator")),
+            Group(
+                "Wide and deep",
+                _with_v2(
+                    "DNNLinearCombinedClassifier",
+                    "DNNLinearCombinedRegressor",
+                    "DNNLinearCombinedEstimator",
+                ),
+            ),
+            Group(
+                "Baselines",
+                _with_v2("BaselineClassifier", "BaselineRegressor", "BaselineEstimator"),
+            ),
+            Group(
+                "Heads",
+                (
+                    "Head",
+                    "BinaryClassHead",
+                    "MultiClassHead",
+                    "MultiLabelHead",
+                    "RegressionHead",
+                    "LogisticRegressionHead",
+                    "PoissonRegressionHead",
+                    "MultiHead",
+                ),
+            ),
+            Group(
+                "Models for TPUEstimator",
+                (
+                    "dnn_model_fn",
+                    "linear_model_fn",
+                    "dnn_linear_combined_model_fn",
+                    "baseline_model_fn",
+                    "dnn_logit_fn_builder",
+                    "linear_logit_fn_builder",
+                ),
+            ),
+        ),
+    ),
+    Page(
+        file_name="compat.md",
+        title="tfx_tpu_estimator.compat",
+        introduction="Old names for programs that cannot be changed; see "
+        "[Migration](../migration.md).",
+        package="tfx_tpu_estimator",
+        sources=dict.fromkeys(
+            ("install", "installed", "uninstall", "is_installed"), "compat.installation"
+        ),
+        groups=(Group("Functions", ("install", "installed", "uninstall", "is_installed")),),
     ),
     Page(
         file_name="components.md",

@@ -9,6 +9,7 @@ import argparse
 import inspect
 import pathlib
 import sys
+import textwrap
 from collections.abc import Iterator
 
 import api_pages
@@ -71,6 +72,9 @@ def _render_object(name: str, found: griffe.Object | griffe.Alias) -> list[str]:
     target = found.final_target if isinstance(found, griffe.Alias) else found
     if isinstance(target, griffe.Class):
         return list(_render_class(name, target))
+    if isinstance(target, griffe.Attribute):
+        meaning = [target.docstring.value.strip(), ""] if target.docstring else []
+        return [f"### {name}", "", f"Another name of `{target.value}`.", "", *meaning]
     return list(_render_function(name, target, level=3))
 
 
@@ -203,7 +207,7 @@ def _render_item(kind, item, function: griffe.Function | None) -> str:
 
 
 def _render_example(contents: str) -> Iterator[str]:
-    code = inspect.cleandoc(contents)
+    code = textwrap.dedent(contents).strip()
     language = "pycon" if code.startswith(">>>") else "python"
     yield from ("**Example**", "", f"```{language}", code, "```", "")
 

@@ -172,7 +172,8 @@ def read_step_before_update(graph: tf.Graph, train_op: tf.Operation | tf.Tensor)
         if op.type in _ASSIGNMENTS and op.inputs[0] is step.handle and op is not step.initializer
     ]
     after = _walk(updates, _list_successors)
-    running = _walk([getattr(train_op, "op", train_op)], _list_predecessors)
+    last = train_op.op if isinstance(train_op, tf.Tensor) else train_op
+    running = _walk([last], _list_predecessors)
     readers = [
         op
         for op in step.handle.consumers()
