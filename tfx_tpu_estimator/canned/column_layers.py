@@ -158,7 +158,7 @@ def _count_dense_ids(column: Any, features: Mapping[str, Any]) -> tf.Tensor | No
     Returns:
       float32 [batch, buckets]; None for any other column.
     """
-    ids = getattr(column, "categorical_column", None)
+    ids: Any = getattr(column, "categorical_column", None)
     plain = hasattr(ids, "number_buckets") and ids.default_value is None
     if not plain or hasattr(column, "dimension"):
         return None
