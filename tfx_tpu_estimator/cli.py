@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 
 import click
 
@@ -126,7 +127,10 @@ def check(program: str, output_format: str, show_all: bool) -> None:
     Exit code: 0 if nothing unsupported was found, 1 if something was, 2 for wrong usage.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    report_module = importlib.import_module("tfx_tpu_estimator.compat.report")
+    with warnings.catch_warnings():
+        # Packages that TensorFlow imports warn of this Python's age, which is not the program's.
+        warnings.simplefilter("ignore", FutureWarning)
+        report_module = importlib.import_module("tfx_tpu_estimator.compat.report")
     try:
         path = report_module.find_source(program, [os.getcwd(), *sys.path])
         report = report_module.check_program(path)

@@ -1,6 +1,8 @@
 """`tfx-tpu-estimator check`: what is said about a program without running it."""
 
 import json
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -168,6 +170,15 @@ def test_the_table_and_the_exit_code(tmp_path):
     assert "1 unsupported, 0 to look at, 1 supplied by this package." in result.output
     assert "RunConfig" not in result.output
     assert "main.py:3" in invoke("--all", path).output
+
+
+def test_imports_warn_of_nothing(tmp_path):
+    path = tmp_path / "main.py"
+    path.write_text("import tensorflow as tf\ntf.estimator.RunConfig()\n")
+    command = [sys.executable, "-m", "tfx_tpu_estimator.cli", "check", "--format", "json", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)
+    assert "Warning" not in done.stderr
 
 
 def test_json_has_everything(tmp_path):
