@@ -22,7 +22,10 @@ ModeKeys = tpu_estimator.ModeKeys
 
 
 def weighted_metric_fn(labels, probabilities, weights):
+    squares = tf.keras.metrics.MeanSquaredError()
+    squares.update_state(labels, probabilities, weights)
     return {
+        "squares": squares,
         "accuracy": tf1.metrics.accuracy(labels, tf.round(probabilities), weights=weights),
         "auc": tf1.metrics.auc(labels, probabilities, weights=weights),
         "error": tf1.metrics.mean(tf.abs(labels - probabilities), weights=weights),
@@ -171,6 +174,22 @@ def test_metric_names_of_the_runtime_are_refused(trained, name):
         return spec._replace(eval_metrics=(metrics, [labels]))
 
     with pytest.raises(ValueError, match=f"Metric with name `{name}` is not allowed"):
+        make_tpu_estimator(trained, bad).evaluate(eval_input_fn, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (lambda x: [tf1.metrics.mean(x)], "eval_metric_ops must be a dict"),
+        (lambda x: {"mean": tf.reduce_mean(x)}, "must be .metric_value, update_op. tuples.*'mean'"),
+    ],
+)
+def test_results_of_a_metric_fn_that_are_refused(trained, result, message):
+    def bad(features, labels, mode, params):
+        spec = model_fn(features, labels, mode, params)
+        return spec._replace(eval_metrics=(result, [labels])) if mode == ModeKeys.EVAL else spec
+
+    with pytest.raises(TypeError, match=message):
         make_tpu_estimator(trained, bad).evaluate(eval_input_fn, steps=1)
 
 

@@ -13,6 +13,7 @@ from tfx_tpu_estimator.execution.host_graph import metric_key_error
 from tfx_tpu_estimator.lowering.outputs import LOSS as LOSS_OUTPUT
 from tfx_tpu_estimator.lowering.trace import TracedModel
 from tfx_tpu_estimator.runs.host_function import FedFunction, join_replicas
+from tfx_tpu_estimator.spec_validation import validate_eval_metric_ops
 
 
 class Metrics:
@@ -23,7 +24,8 @@ class Metrics:
       broadcast: Every replica has the same input: its examples count once.
 
     Raises:
-      ValueError: A metric is called `loss` or `global_step`.
+      ValueError: A metric is called `loss` or `global_step`, or is Keras's and was never updated.
+      TypeError: metric_fn does not return a dict of metrics.
     """
 
     def __init__(self, traced: TracedModel, *, broadcast: bool):
@@ -65,8 +67,9 @@ class Metrics:
 
 
 def _split_metrics(metrics: Any) -> tuple[dict[str, tf.Tensor], tf.Operation]:
+    pairs = validate_eval_metric_ops(metrics)
     for name in (LOSS, GLOBAL_STEP):
-        if name in metrics:
+        if name in pairs:
             raise metric_key_error(name)
-    values = {name: value for name, (value, _) in metrics.items()}
-    return values, tf.group(*(update for _, update in metrics.values()))
+    values = {name: value for name, (value, _) in pairs.items()}
+    return values, tf.group(*(update for _, update in pairs.values()))
