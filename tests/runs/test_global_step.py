@@ -1,5 +1,7 @@
 """What reads the global step in a training step sees its value from before the step."""
 
+import logging
+
 import pytest
 import tensorflow as tf
 from helpers.hooks import CountingHook
@@ -31,3 +33,24 @@ def test_a_step_sees_its_own_number_however_it_is_incremented(tmp_path, make, ho
     estimator = make(tmp_path, model_fn)
     estimator.train(train_input_fn, steps=20, hooks=hooks)
     assert estimator.get_variable_value("total") == sum(range(20))
+
+
+def stalled_model_fn(features, labels, mode, params):
+    total = tf1.get_variable("total", initializer=0.0)
+    loss = tf.reduce_sum(features["x"]) * total
+    # The global step was forgotten.
+    train_op = tf1.train.GradientDescentOptimizer(0.1).minimize(loss)
+    return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
+
+
+@pytest.mark.parametrize("hooks", [[], [CountingHook()]], ids=["looped", "single"])
+def test_a_train_op_that_does_not_increase_the_step_is_told(tmp_path, caplog, hooks):
+    def input_fn(params):
+        return train_input_fn(params).take(250)
+
+    estimator = make_estimator(tmp_path, stalled_model_fn)
+    with caplog.at_level(logging.WARNING):
+        estimator.train(input_fn, steps=3, hooks=hooks)
+    said = [r.getMessage() for r in caplog.records if "global step is still 0" in r.getMessage()]
+    assert len(said) == 1
+    assert "the train_op does not increase it" in said[0]

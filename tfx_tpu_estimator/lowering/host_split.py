@@ -248,7 +248,7 @@ class HostSplit:
         for name in self._fetched:
             if name in self.required:
                 tensor = self._source.graph.get_operation_by_name(name).inputs[0]
-                raise self._crossing_error(tensor, "nothing that a device computes")
+                raise self._output_error(tensor)
 
     def _can_cross(self, tensor: tf.Tensor) -> bool:
         if tensor.dtype in _NEVER_SENT:
@@ -268,6 +268,17 @@ class HostSplit:
         if self._source.batch_size is None or tensor.dtype in _NEVER_SENT:
             return False
         return bool(tensor.shape.rank) and tensor.shape[1:].is_fully_defined()
+
+    def _output_error(self, tensor: tf.Tensor) -> ValueError:
+        if tensor.dtype not in _NEVER_SENT:
+            return self._crossing_error(tensor, "nothing that a device computes")
+        line = find_line(self._source.graph, tensor.op.name)
+        return ValueError(
+            f"Op `{tensor.op.name}` ({tensor.dtype.name}), made at {line}, is among what the "
+            "model_fn returns, and a TPU has no such values. Return numbers: predictions come in "
+            "the order of the input, so that strings of the input can be joined to them by their "
+            "position; metrics and host_call can make strings of numbers on the host."
+        )
 
     def _crossing_error(self, tensor: tf.Tensor, what: str) -> ValueError:
         line = find_line(self._source.graph, tensor.op.name)

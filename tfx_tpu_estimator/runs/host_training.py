@@ -26,6 +26,7 @@ from tfx_tpu_estimator.runs.preemption import (
     TrainingTerminated,
 )
 from tfx_tpu_estimator.runs.requests import TrainRequest
+from tfx_tpu_estimator.runs.stalled_step import StalledStepWatch
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
 from tfx_tpu_estimator.summaries.training_writer import (
@@ -90,6 +91,7 @@ class _HostTraining:
         self._users_hooks = join_hooks(request.hooks, built.spec)
         self._started = False
         self._step = request.start
+        self._stalled = StalledStepWatch(request.start)
         self._watch = TerminationWatch()
         self._input = HostInputHook(built, start, self._is_interrupted)
 
@@ -165,6 +167,7 @@ class _HostTraining:
             self._writer.add_summary(result.summary, steps[-1])
         self._recorder.record_run(steps, result.losses.tolist(), result.times.tolist())
         self._step = steps[-1]
+        self._stalled.see(steps[-1], len(steps))
         self._progress.update(steps[-1], self._recorder.describe)
 
     def _run_steps(self) -> None:
@@ -179,6 +182,7 @@ class _HostTraining:
 
     def _on_step(self, step: int, loss: float) -> None:
         self._step = step
+        self._stalled.see(step, 1)
         self._recorder.record(step, loss, time.time())
         self._progress.update(step, self._recorder.describe)
 
