@@ -417,22 +417,18 @@ class Estimator:
 
     def _find_exported(self, given: str | None) -> str:
         """Returns the checkpoint to export: of what was never trained, that of the warm start."""
-        start = self._find_start(given)
-        return self._warm_start.ckpt_to_initialize_from if start is None else start
-
-    def _find_start(self, given: str | None) -> str | None:
-        """Returns the checkpoint to run, or None where untrained variables are warm-started."""
-        if self._warm_start is not None and not given and self.latest_checkpoint() is None:
-            return None
-        return self._find_checkpoint(given)
+        if given or self._warm_start is None:
+            return self._find_checkpoint(given)
+        return self.latest_checkpoint() or self._warm_start.ckpt_to_initialize_from
 
     def _resolve_start(
         self, given: str | None
     ) -> tuple[str | None, WarmStartSettings | ModelInitialValues | None]:
         """Returns the checkpoint to run, or None, and where values come from without one."""
-        if given or self._warm_start is not None or self.latest_checkpoint() is not None:
-            return self._find_start(given), self._warm_start
-        return None, ModelInitialValues(self.model_dir)
+        checkpoint = self._find_checkpoint(given) if given else self.latest_checkpoint()
+        if checkpoint is None and self._warm_start is None:
+            return None, ModelInitialValues(self.model_dir)
+        return checkpoint, self._warm_start
 
     def _host_model(self) -> HostModel:
         return HostModel(model_fn=self._model_fn, params=self._params, config=self._config)
