@@ -155,7 +155,7 @@ def parse(arguments: list[str] | None, cells: list[str]) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", default="build/benchmark.json", help="where the numbers go")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cells", nargs="+", default=cells, choices=cells)
     parser.add_argument("--contenders", nargs="+", default=list(CONTENDERS), choices=CONTENDERS)
     parser.add_argument("--old-python", help="interpreter with TensorFlow 2.15's estimator")
