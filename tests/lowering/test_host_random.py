@@ -16,7 +16,7 @@ def draw(build, *, start=0, steps=3, seed=1):
         counter = BatchCounter(start)
         with counter.repeatable(seed):
             tensors = build()
-        step = counter.count_after(tf.no_op())
+        step = counter.count_with(tf.no_op())
         with tf1.Session() as session:
             session.run(counter.initializer)
             session.run(tf1.global_variables_initializer())

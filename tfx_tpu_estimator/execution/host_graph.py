@@ -168,7 +168,7 @@ def build_host_graph(
         if mode == ModeKeys.TRAIN:
             read_step_before_update(graph, spec.train_op)
         if counter is not None:
-            spec = spec._replace(train_op=counter.count_after(spec.train_op))
+            spec = spec._replace(train_op=counter.count_with(spec.train_op))
         yield HostGraph(
             graph=graph,
             spec=spec,

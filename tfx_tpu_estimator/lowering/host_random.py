@@ -97,7 +97,7 @@ class BatchCounter:
         with replace_ops(handlers), tf.variable_creator_scope(initialise):
             yield
 
-    def count_after(self, train_op: tf.Operation | tf.Tensor) -> tf.Operation:
+    def count_with(self, train_op: tf.Operation | tf.Tensor) -> tf.Operation:
         """Returns an op that does a training step and counts its batch."""
         # What a step draws must not see the number of the next one.
         drawn = "_position" in vars(self)

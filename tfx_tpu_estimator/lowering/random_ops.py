@@ -54,11 +54,6 @@ class RandomStreams:
         self._algorithm = algorithm
         self._used: dict[str, int] = {}
 
-    @property
-    def stream_names(self) -> tuple[str, ...]:
-        """The names of the streams made so far, in order."""
-        return tuple(self._used)
-
     def handlers(self) -> dict[str, OpHandler]:
         """Returns what builds each stateful random op, for `replace_ops`."""
         builders = {
