@@ -55,6 +55,8 @@ setup(
         ],
         "kubeflow": ["kfp>=2.5,<3"],
         "demo": ["scikit-learn>=1.3"],
+        # The TPU compiler, for the compile check; also what runs on TPUs.
+        "tpu": ["libtpu>=0.0.2"],
     },
     entry_points={"console_scripts": ["tfx-tpu-estimator=tfx_tpu_estimator.cli:main"]},
 )

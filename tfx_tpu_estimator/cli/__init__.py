@@ -1,0 +1,40 @@
+"""The command line, `tfx-tpu-estimator`: a file for each command, loaded when it is wanted."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from tfx_tpu_estimator.version import __version__
+
+# By name: what `--help` says in one line. The command is the function of the same name, with "_"
+# for "-", in the module of the same name of this package.
+_COMMANDS = {
+    "check": "Report what of a program runs here, without running it.",
+    "demo": "Run an example pipeline on real data: import, train, evaluate, push.",
+    "run": "Run a program that was written for tf.estimator, unmodified.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module only when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = cmd_name.replace("-", "_")
+        return getattr(importlib.import_module(f"{__name__}.{module}"), module)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(_COMMANDS.items()))
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tfx-tpu-estimator")
+def main() -> None:
+    """TFX components and pipelines around a TPUEstimator runtime."""
