@@ -11,13 +11,14 @@ PACKAGE = "tfx_tpu_estimator"
 # Later layers may import earlier ones, never the other way round.
 LAYERS = [
     {"version", "errors", "modes", "specs", "estimator_spec", "spec_validation", "tpu_spec",
-     "host_call", "keras_metrics", "export_output", "config"},
+     "host_call", "keras_metrics", "export_output", "config", "html_page"},
     {"inputs"},
     {"lowering"},
     {"execution"},
     {"checkpoints", "summaries"},
     {"export"},
     {"runs"},
+    {"compile_check"},
     {"estimator", "tpu_estimator"},
     {"training", "canned"},
     {"compat"},
