@@ -33,7 +33,10 @@ setup(
     python_requires=">=3.10",
     packages=list_packages(),
     package_dir={name: folder for folder, name in MAPPED.items()},
-    package_data={"tfx_tpu_estimator": ["py.typed"]},
+    package_data={
+        "tfx_tpu_estimator": ["py.typed"],
+        "tfx_tpu_estimator.html_page": ["style.css"],
+    },
     install_requires=[
         "absl-py",
         "click>=7,<9",
