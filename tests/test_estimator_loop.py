@@ -185,6 +185,53 @@ def test_steps_before_the_end_of_the_input_count(tmp_path):
     )
 
 
+def seen_model_fn(features, labels, mode, params):
+    """Adds up what it is given; params["increment"] is what a step adds to the global step."""
+    total = tf1.get_variable("total", [], tf.float32, tf1.zeros_initializer())
+    value = sum(tf.reduce_sum(v) for v in tf.nest.flatten(features))
+    with tf.control_dependencies([total.assign_add(value)]):
+        step = tf1.train.get_global_step().assign_add(params["increment"])
+    loss = total.read_value() * 0.0 + value
+    tf1.summary.scalar("value", value)
+    return tpu_estimator.EstimatorSpec(mode, loss=loss, train_op=step.op)
+
+
+def count_from_one(params):
+    numbers = tf.data.Dataset.range(1, 31).map(lambda n: {"n": tf.cast(n, tf.float32)[None]})
+    return numbers if params.get("ends") else numbers.concatenate(numbers.repeat())
+
+
+@pytest.mark.parametrize("increment", [1, 2, 3])
+def test_every_batch_is_used_wherever_a_run_ends(tmp_path, increment):
+    config = tpu_estimator.RunConfig(save_checkpoints_steps=7, save_summary_steps=5)
+    params = {"increment": increment}
+    estimator = tpu_estimator.Estimator(seen_model_fn, str(tmp_path), config, params)
+    estimator.train(count_from_one, max_steps=24)
+    steps = -(-24 // increment)
+    assert estimator.get_variable_value("total") == steps * (steps + 1) / 2
+    estimator = tpu_estimator.Estimator(seen_model_fn, str(tmp_path / "b"), config, params)
+    estimator.train(lambda params: count_from_one({**params, "ends": True}))
+    assert estimator.get_variable_value("total") == 30 * 31 / 2
+    assert sorted(read_scalars(tmp_path / "b", "value"))[-1] <= 30 * increment
+
+
+def test_several_iterators_end_with_the_first(tmp_path):
+    def input_fn():
+        one, two = (
+            tf1.data.make_one_shot_iterator(tf.data.Dataset.range(n).map(float_of)).get_next()
+            for n in (9, 12)
+        )
+        return {"one": one, "two": two}
+
+    def float_of(number):
+        return tf.cast(number, tf.float32)
+
+    estimator = tpu_estimator.Estimator(seen_model_fn, str(tmp_path), params={"increment": 1})
+    estimator.train(input_fn)
+    assert estimator.get_variable_value("global_step") == 9
+    assert estimator.get_variable_value("total") == 2 * sum(range(9))
+
+
 @pytest.mark.parametrize("nan_at", [1, 2, 13])
 def test_a_nan_stops_at_its_step(tmp_path, nan_at):
     def model_fn(features, labels, mode, params):

@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.execution.host_graph import HostGraph
+from tfx_tpu_estimator.execution.next_batch import NextBatch
 from tfx_tpu_estimator.inputs.input_fn import check_end_of_input
 from tfx_tpu_estimator.lowering.step_graph import (
     GraphPiece,
     NotLoopableError,
     cut_piece,
+    list_batch_ops,
     paste_piece,
 )
 from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op
@@ -60,7 +62,8 @@ class StepLoop:
 
     The body is a copy of the step's ops on the same variables, iterators and tables. Random ops
     keep the state of their kernels from run to run, so that a training gives the same numbers
-    however it is divided into runs, and the same as one run for each step.
+    however it is divided into runs, and the same as one run for each step. While a step computes,
+    the next one's batch is fetched, but never one that the run will not use.
 
     Args:
       built: The graph, which must be the default one and can still grow.
@@ -79,14 +82,12 @@ class StepLoop:
         train_op = spec.train_op
         self._train_op = train_op.op if isinstance(train_op, tf.Tensor) else train_op
         self._summary = summary
-        self._piece = cut_piece(
-            built.graph,
-            [self._loss.op, self._train_op],
-            not_after=[op.name for op in before],
-        )
+        self._piece, self._batch = self._cut_step(built.graph, [op.name for op in before])
         self._summary_piece = self._cut_summary(built.graph)
         self._runs = 0
         self._steps = built.batches_before
+        self._step: int | None = None
+        self._increment = 1
         with tf.name_scope("training_loop"):
             # Not in a collection: no checkpoint has it. It survives a run that the end of the
             # input breaks off.
@@ -142,9 +143,12 @@ class StepLoop:
           RuntimeError: An op that is no input said "out of range".
         """
         self._runs += 1
+        most = min(most, self._count_steps(until))
         limits = (most, until, _NO_SUMMARY if summary_at is None else summary_at, self._runs)
         try:
-            rows, summary = session.run(self._fetches, dict(zip(self._feeds, limits, strict=True)))
+            rows, summary, ended = session.run(
+                self._fetches, dict(zip(self._feeds, limits, strict=True))
+            )
         except tf.errors.OutOfRangeError as error:
             rows = session.raw_session().run(self._read_record)
             # Rows of earlier runs follow those of the one that was broken off.
@@ -154,7 +158,33 @@ class StepLoop:
         except tf.errors.OpError as error:
             raise self._explain(error) from error
         self._steps += len(rows)
-        return _make_result(rows, summary, input_ended=False)
+        if ended:
+            check_end_of_input(tf.errors.OutOfRangeError(None, None, "End of input"), self._steps)
+        result = _make_result(rows, summary, input_ended=bool(ended))
+        self._learn_increment(result.steps)
+        return result
+
+    def _count_steps(self, until: int) -> int:
+        """Returns how many steps surely fit before `until`: a batch fetched in vain would be lost.
+
+        A train_op may add more than one to the global step, as that of two optimizers does.
+        """
+        if self._step is None:
+            return 1
+        return max(1, (until - self._step) // self._increment)
+
+    def _learn_increment(self, steps: np.ndarray) -> None:
+        if not len(steps):
+            return
+        known = steps if self._step is None else np.concatenate([[self._step], steps])
+        self._increment = max(self._increment, int(np.diff(known).max(initial=1)))
+        self._step = int(steps[-1])
+
+    def _cut_step(self, graph: tf.Graph, not_after: list[str]) -> tuple[GraphPiece, NextBatch]:
+        wanted = [self._loss.op, self._train_op]
+        whole = cut_piece(graph, wanted, not_after=not_after)
+        batch = NextBatch([op for op in list_batch_ops(graph, whole) if op not in wanted], _PREFIX)
+        return cut_piece(graph, wanted, without=batch.names, not_after=not_after), batch
 
     def _cut_summary(self, graph: tf.Graph) -> GraphPiece | None:
         if self._summary is None:
@@ -163,7 +193,7 @@ class StepLoop:
             raise NotLoopableError("the Scaffold's summary_op is not a tensor")
         if self._summary.op.name in self._piece.names:
             raise NotLoopableError("the training op depends on the merged summary")
-        return cut_piece(graph, [self._summary.op], without=self._piece.names)
+        return cut_piece(graph, [self._summary.op], without=self._piece.names | self._batch.names)
 
     def _call_loop(self) -> list[tf.Tensor]:
         specs = [tf.TensorSpec([], tf.int64)] * len(self._feeds)
@@ -178,16 +208,18 @@ class StepLoop:
             config_proto=tf.compat.v1.ConfigProto().SerializeToString(),
         )
 
-    def _build(self, most: Any, until: Any, summary_at: Any, run: Any) -> tuple[Any, Any]:
+    def _build(self, most: Any, until: Any, summary_at: Any, run: Any) -> tuple[Any, ...]:
         """The loop, as the body of a function."""
 
-        def goes_on(count: Any, step: Any, is_nan: Any, summary: Any) -> Any:
+        def goes_on(count: Any, step: Any, is_nan: Any, summary: Any, *batch: Any) -> Any:
             del summary
-            return (count < most) & (step < until) & ~is_nan
+            there = self._batch.is_there(batch)
+            return (count < most) & (step < until) & ~is_nan & there
 
-        def body(count: Any, step: Any, is_nan: Any, summary: Any) -> tuple[Any, ...]:
+        def body(count: Any, step: Any, is_nan: Any, summary: Any, *batch: Any) -> tuple[Any, ...]:
             del is_nan
-            step, loss, summary = self._build_step(summary_at, summary)
+            following = self._batch.fetch_if(count + 1 < most)
+            step, loss, summary = self._build_step(summary_at, summary, batch)
             with tf.control_dependencies([step]):
                 time = tf.timestamp()
             row = tf.stack([loss, tf.cast(step, tf.float64), tf.cast(run, tf.float64), time])
@@ -196,31 +228,37 @@ class StepLoop:
             )
             # All of a step is done before the next one begins.
             with tf.control_dependencies([write]):
-                return count + 1, tf.identity(step), tf.math.is_nan(loss), summary
+                return count + 1, tf.identity(step), tf.math.is_nan(loss), summary, *following
 
         start = (
             tf.constant(0, tf.int64),
             tf.constant(np.iinfo(np.int64).min, tf.int64),
             tf.constant(False),
             tf.constant(""),
+            *self._batch.fetch(),
         )
-        count, _, _, summary = tf.while_loop(goes_on, body, start, parallel_iterations=1)
+        count, step, is_nan, summary, *batch = tf.while_loop(
+            goes_on, body, start, parallel_iterations=1
+        )
+        stopped = (count >= most) | (step >= until) | is_nan
         with tf.control_dependencies([count]):
-            return self._record.read_value()[:count], summary
+            rows = self._record.read_value()[:count]
+        return rows, summary, ~stopped & ~self._batch.is_there(batch)
 
-    def _build_step(self, summary_at: Any, summary: Any) -> tuple[Any, Any, Any]:
+    def _build_step(self, summary_at: Any, summary: Any, batch: Any) -> tuple[Any, Any, Any]:
         """One step: returns the global step after it, the loss as float64, and the summary."""
+        taken = self._batch.unpack(batch)
         borders = [] if self._summary_piece is None else list(self._summary_piece.outside)
         borders = [t for t in borders if t.op.name in self._piece.names]
         names = [self._loss.name, self._train_op.name, *(t.name for t in borders)]
-        loss, train_op, *found = paste_piece(self._piece, names, {}, _PREFIX)
+        loss, train_op, *found = paste_piece(self._piece, names, taken, _PREFIX)
         with tf.control_dependencies([train_op, loss]):
             step = tf.cast(self._global_step.read_value(), tf.int64)
         loss = tf.cast(tf.reshape(loss, []), tf.float64)
         piece = self._summary_piece
         if piece is None or self._summary is None:
             return step, loss, summary
-        replaced = {t.name: value for t, value in zip(borders, found, strict=True)}
+        replaced = taken | {t.name: value for t, value in zip(borders, found, strict=True)}
         name = self._summary.name
         summary = tf.cond(
             step >= summary_at,

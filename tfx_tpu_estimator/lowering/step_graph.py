@@ -75,6 +75,21 @@ def cut_piece(
     )
 
 
+def list_batch_ops(graph: tf.Graph, piece: GraphPiece) -> list[tf.Operation]:
+    """Returns the ops of a piece that take a batch and wait for nothing.
+
+    Args:
+      graph: The graph that the piece was cut from.
+      piece: A step.
+    """
+    ops = (graph.get_operation_by_name(name) for name in sorted(piece.names))
+    return [
+        op
+        for op in ops
+        if op.type == "IteratorGetNext" and _is_shared(op.inputs[0].op) and not op.control_inputs
+    ]
+
+
 def paste_piece(
     piece: GraphPiece, returned: Sequence[str], replaced: Mapping[str, tf.Tensor], name: str
 ) -> list[Any]:
