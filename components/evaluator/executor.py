@@ -19,6 +19,7 @@ from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from ..constants import BLESS_WITHOUT_THRESHOLDS_KEY, SAVED_MODEL_FILE
 from ..data_errors import explain_data_errors
+from ..digest import compute_model_digest
 from ..examples import SplitFiles, check_tf_examples, resolve_splits, verify_files
 from ..properties import set_metrics
 from ..run_record import RunRecord, read_run_record
@@ -80,7 +81,7 @@ class Executor(tfx_executor.Executor):
             validation,
             bless_without_thresholds=bool(exec_properties.get(BLESS_WITHOUT_THRESHOLDS_KEY)),
         )
-        write_blessing(blessing, verdict, inputs.model, inputs.baseline)
+        write_blessing(blessing, verdict, inputs.model, inputs.baseline, inputs.digest)
         _logger.info("%s: %s", "Blessed" if verdict.blessed else "NOT blessed", verdict.reason)
 
 
@@ -92,6 +93,7 @@ class _Inputs:
         model: The model to evaluate.
         baseline: The model to compare with.
         serving_path: SavedModel directory of the model.
+        digest: Its digest, taken before anything is evaluated.
         config: Configuration of TFMA; None where it is not to run.
         record: Record of the training run; None where the runtime cannot evaluate the model.
         splits: Splits to evaluate.
@@ -102,6 +104,7 @@ class _Inputs:
     model: types.Artifact
     baseline: types.Artifact | None
     serving_path: str
+    digest: str
     config: config_pb2.EvalConfig | None
     record: RunRecord | None
     splits: Sequence[str]
@@ -130,6 +133,7 @@ def _resolve_inputs(
         model=model,
         baseline=_read_single(input_dict, specs.BASELINE_MODEL_KEY),
         serving_path=serving_path,
+        digest=compute_model_digest(serving_path),
         config=config,
         record=record,
         splits=splits,

@@ -91,6 +91,7 @@ def write_blessing(
     verdict: Verdict,
     model: types.Artifact,
     baseline: types.Artifact | None,
+    digest: str | None = None,
 ) -> None:
     """Writes the marker file and the properties that Pusher and Resolver read.
 
@@ -99,6 +100,7 @@ def write_blessing(
         verdict: The decision.
         model: The model it is about.
         baseline: The model it was compared with.
+        digest: Digest of the model's bytes, so that the Pusher can tell them from others.
     """
     chosen, other = constants.BLESSED_FILE, constants.NOT_BLESSED_FILE
     if not verdict.blessed:
@@ -116,6 +118,7 @@ def write_blessing(
             constants.CURRENT_MODEL_ID: model.id,
             constants.BASELINE_MODEL: baseline.uri if baseline else None,
             constants.BASELINE_MODEL_ID: baseline.id if baseline else None,
+            constants.MODEL_DIGEST: digest,
         },
     )
 
