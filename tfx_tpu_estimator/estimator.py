@@ -21,10 +21,10 @@ from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.overrides import HiddenMember, refuse_overrides
 from tfx_tpu_estimator.execution.host_graph import HostModel
 from tfx_tpu_estimator.execution.host_predict import split_batch
+from tfx_tpu_estimator.export.extra_assets import validate_assets_extra
 from tfx_tpu_estimator.export.saved_model import (
     ExportTargets,
     resolve_receivers,
-    validate_assets_extra,
     validate_receiver_fn,
     write_saved_model,
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,13 +15,13 @@ from tfx_tpu_estimator.checkpoints.saved_tensors import list_restored_shapes
 from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.execution.host_graph import HostModel, session_config
 from tfx_tpu_estimator.export.export_graph import ExportGraph
+from tfx_tpu_estimator.export.extra_assets import copy_assets_extra
 from tfx_tpu_estimator.export.serving_graph import SERVE_TAGS, build_cpu_graph, build_tpu_graph
+from tfx_tpu_estimator.export.staging import describe, publish_export
 from tfx_tpu_estimator.export.supervised_graph import build_supervised_graph
 from tfx_tpu_estimator.modes import ModeKeys
 
 _logger = logging.getLogger(__name__)
-
-_TEMPORARY_PREFIX = "temp-"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,26 +96,6 @@ def resolve_receivers(receiver_fns: Any) -> dict[str, Callable[[], Any]]:
     return {mode: given[mode] for mode in _ORDER if mode in given}
 
 
-def validate_assets_extra(assets_extra: dict | None) -> None:
-    """Checks the extra assets of an export.
-
-    Args:
-      assets_extra: {path below assets.extra: source file}, or None.
-
-    Raises:
-      ValueError: A name leaves the export directory, or a source does not exist.
-    """
-    for name, source in (assets_extra or {}).items():
-        parts = os.path.normpath(name).split(os.sep)
-        if os.path.isabs(name) or ".." in parts or parts == ["."]:
-            raise ValueError(
-                f"`assets_extra` key {name!r} leaves the directory assets.extra of the export; use "
-                "a relative path without '..'."
-            )
-        if not tf.io.gfile.exists(source):
-            raise ValueError(f"`assets_extra` names {source!r}, which does not exist.")
-
-
 def write_saved_model(
     model: HostModel,
     receiver_fns: Mapping[str, Callable[[], Any]],
@@ -154,29 +133,39 @@ def write_saved_model(
         if graph.runs_on_host:
             shapes = list_restored_shapes(graph.saver, graph.graph)
             validate_fits(checkpoint, shapes, f"the model_fn in mode {graph.mode!r}")
-    final, temporary = _choose_directories(export_dir_base)
+
+    def write(directory: str) -> None:
+        _write(graphs, directory, checkpoint, model.config, targets.to_cpu, as_text)
+        copy_assets_extra(assets_extra or {}, directory)
+
     try:
-        builder = tf.compat.v1.saved_model.Builder(temporary)
-        _add_with_variables(builder, graphs[0], checkpoint, model.config)
-        for graph in graphs[1:]:
-            _add_graph(builder, graph)
-        builder.save(as_text=as_text)
-        if not targets.to_cpu:
-            _remove_metagraph(temporary, SERVE_TAGS, as_text)
-        _copy_assets_extra(assets_extra or {}, temporary)
-        tf.io.gfile.rename(temporary, final)
+        return publish_export(export_dir_base, write)
+    except ExportError:
+        raise
     except (tf.errors.OpError, OSError) as error:
-        _remove(temporary)
         if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.NotFoundError):
             raise
         raise ExportError(
-            f"Could not write the SavedModel below {export_dir_base}: {_reason(error)}. Nothing "
+            f"Could not write the SavedModel below {export_dir_base}: {describe(error)}. Nothing "
             "was left there; free space or choose another directory and export again."
         ) from error
-    except BaseException:
-        _remove(temporary)
-        raise
-    return final
+
+
+def _write(
+    graphs: list[ExportGraph],
+    directory: str,
+    checkpoint: str,
+    config: Any,
+    to_cpu: bool,
+    as_text: bool,
+) -> None:
+    builder = tf.compat.v1.saved_model.Builder(directory)
+    _add_with_variables(builder, graphs[0], checkpoint, config)
+    for graph in graphs[1:]:
+        _add_graph(builder, graph)
+    builder.save(as_text=as_text)
+    if not to_cpu:
+        _remove_metagraph(directory, SERVE_TAGS, as_text)
 
 
 def _build_graphs(
@@ -197,16 +186,6 @@ def _build_graphs(
     if targets.to_tpu:
         graphs.append(build_tpu_graph(model, receiver_fn, wrap=targets.wrap_tpu))
     return graphs
-
-
-def _choose_directories(base: str) -> tuple[str, str]:
-    """Returns a final path that is free and the temporary one beside it."""
-    seconds = int(time.time())
-    while tf.io.gfile.exists(os.path.join(base, str(seconds))) or tf.io.gfile.exists(
-        os.path.join(base, f"{_TEMPORARY_PREFIX}{seconds}")
-    ):
-        seconds += 1
-    return os.path.join(base, str(seconds)), os.path.join(base, f"{_TEMPORARY_PREFIX}{seconds}")
 
 
 def _add_with_variables(builder, exported: ExportGraph, checkpoint: str, config: Any) -> None:
@@ -260,19 +239,3 @@ def _remove_metagraph(directory: str, tags: tuple[str, ...], as_text: bool) -> N
             f.write(text_format.MessageToString(result))
         else:
             f.write(result.SerializeToString(deterministic=True))
-
-
-def _copy_assets_extra(assets: dict[str, str], directory: str) -> None:
-    for name, source in assets.items():
-        target = os.path.join(directory, "assets.extra", os.path.normpath(name))
-        tf.io.gfile.makedirs(os.path.dirname(target))
-        tf.io.gfile.copy(source, target)
-
-
-def _remove(directory: str) -> None:
-    if tf.io.gfile.exists(directory):
-        tf.io.gfile.rmtree(directory)
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "message", "") or error).strip().splitlines()[0].rstrip(".")
