@@ -57,6 +57,8 @@ setup(
             "setuptools<81",
         ],
         "kubeflow": ["kfp>=2.5,<3"],
+        # The newest that installs beside the kfp that tfx 1.16 needs.
+        "airflow": ["apache-airflow>=2.10,<2.11"],
         "demo": ["scikit-learn>=1.3"],
         # The TPU compiler, for the compile check; also what runs on TPUs.
         "tpu": ["libtpu>=0.0.2"],

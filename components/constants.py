@@ -8,6 +8,8 @@ CODE_DIGEST_KEY = "code_digest"
 MODULE_DIGEST_KEY = "module_digest"
 BLESS_WITHOUT_THRESHOLDS_KEY = "bless_without_thresholds"
 PUSHER_CONFIG_KEY = "tpu_estimator_pusher"
+VALIDATOR_OPTIONS_KEY = "tpu_validator_options"
+COMPILER_KEY = "compiler"
 
 # Custom properties of Model and ModelRun.
 GLOBAL_STEP = "global_step"
@@ -22,7 +24,7 @@ TENSORFLOW_VERSION = "tensorflow_version"
 SEED = "seed"
 METRIC_PREFIX = "metric/"
 
-# Custom properties of ModelBlessing and PushedModel.
+# Custom properties of ModelBlessing, InfraBlessing and PushedModel.
 REASON = "reason"
 BLESSED = "blessed"
 CURRENT_MODEL = "current_model"
@@ -33,6 +35,8 @@ PUSHED = "pushed"
 PUSHED_DESTINATION = "pushed_destination"
 PUSHED_VERSION = "pushed_version"
 ALREADY_NEWEST = "already_newest"
+TOPOLOGY = "topology"
+COMPILER = "compiler"
 
 # Folders and files inside artifacts.
 RUN_RECORD_DIR = "Run"
@@ -44,6 +48,11 @@ SAVED_MODEL_FILE = "saved_model.pb"
 FINGERPRINT_FILE = "fingerprint.pb"
 BLESSED_FILE = "BLESSED"
 NOT_BLESSED_FILE = "NOT_BLESSED"
+# As TFX's own InfraValidator names them.
+INFRA_BLESSED_FILE = "INFRA_BLESSED"
+INFRA_NOT_BLESSED_FILE = "INFRA_NOT_BLESSED"
+COMPILE_REPORT = "compile_report"
+SKEW_REPORT = "skew_report"
 
 SERVE_TAGS = ("serve",)
 SERVE_TPU_TAGS = ("serve", "tpu")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from .option_checks import check_int, check_names, check_type, read_json_object
 
 _POSITIVE = (
     "train_batch_size",
@@ -20,6 +21,7 @@ _POSITIVE = (
     "shuffle_buffer",
 )
 _NON_NEGATIVE = ("save_summary_steps", "keep_checkpoint_max")
+_LEAST = {**dict.fromkeys(_POSITIVE, 1), **dict.fromkeys(_NON_NEGATIVE, 0), "seed": None}
 _BOOLEAN = ("use_tpu", "export_to_tpu", "verify_examples")
 _TEXT = ("label_key", "checkpoint_dir")
 # These stand for "let RunConfig or the input function decide".
@@ -97,22 +99,21 @@ class TPUEstimatorOptions:
 
     def __new__(cls, **given: Any) -> TPUEstimatorOptions:
         """Notes which options were given, so that a default does not hide a module's value."""
-        names = [field.name for field in dataclasses.fields(cls)]
-        for name in given:
-            if name not in names:
-                raise TypeError(_describe_unknown(name, names))
+        check_names("TPUEstimatorOptions", given, option_names())
         self = super().__new__(cls)
         object.__setattr__(self, "_given", frozenset(given))
         return self
 
     def __post_init__(self) -> None:
-        for name in (*_POSITIVE, *_NON_NEGATIVE, "seed"):
-            _check_int(name, getattr(self, name))
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                check_int(name, value, least)
         for name in _BOOLEAN:
-            _check_type(name, getattr(self, name), bool)
+            check_type(name, getattr(self, name), bool)
         for name in _TEXT:
             if getattr(self, name) is not None:
-                _check_type(name, getattr(self, name), str)
+                check_type(name, getattr(self, name), str)
         if self.save_checkpoints_steps and self.save_checkpoints_secs:
             raise ValueError(
                 "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set."
@@ -155,42 +156,12 @@ class TPUEstimatorOptions:
         Raises:
             ValueError: If `text` is no JSON object or has a key that is no option.
         """
-        values = json.loads(text)
-        if not isinstance(values, dict):
-            raise ValueError(f"`options` must be a JSON object, got {text[:80]!r}.")
-        for name in values:
-            if name not in option_names():
-                raise ValueError(_describe_unknown(name, option_names()))
-        return cls(**values)
+        return cls(**read_json_object("TPUEstimatorOptions", text, option_names()))
 
 
 def option_names() -> list[str]:
     """Returns the names of all options, in order."""
     return [field.name for field in dataclasses.fields(TPUEstimatorOptions)]
-
-
-def _describe_unknown(name: str, allowed: Iterable[str]) -> str:
-    allowed = list(allowed)
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    return f"`{name}` is not a TPUEstimatorOptions field.{hint} Allowed: {', '.join(allowed)}."
-
-
-def _check_type(name: str, value: Any, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"`{name}` must be {kind.__name__}, got {value!r}.")
-
-
-def _check_int(name: str, value: Any) -> None:
-    if value is None and name in _OPTIONAL:
-        return
-    # bool is an int to Python, never a batch size.
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"`{name}` must be int, got {value!r}.")
-    if name in _POSITIVE and value < 1:
-        raise ValueError(f"`{name}` must be positive, got {value}.")
-    if name in _NON_NEGATIVE and value < 0:
-        raise ValueError(f"`{name}` must be >= 0, got {value}.")
 
 
 def _check_params(params: Any) -> None:

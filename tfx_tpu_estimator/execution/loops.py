@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import functools
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tfx_tpu_estimator.execution import state as states
+from tfx_tpu_estimator.execution.core_mesh import count_replicas
 from tfx_tpu_estimator.lowering import jax_compat
 
 # On virtual CPU devices, programs in flight can wait for one another for ever: hundreds of them
@@ -37,8 +39,14 @@ class Loops(abc.ABC):
         self._compile_seconds: dict[int, float] = {}
         self._in_flight: collections.deque[tuple[int, Any]] = collections.deque()
         self._takes_turns = mesh.devices.flat[0].platform == "cpu" and mesh.devices.size > 1
-        # An input rather than XLA's own partition id, whose use its partitioner at times refuses.
-        self._replica_ids = states.place_replica_ids(mesh)
+
+    @functools.cached_property
+    def _replica_ids(self) -> Any:
+        """An input rather than XLA's own partition id, whose use its partitioner at times refuses.
+
+        Placed when it is first needed: devices that are only described hold nothing.
+        """
+        return states.place_replica_ids(self.mesh)
 
     @property
     def compile_seconds(self) -> dict[int, float]:
@@ -133,10 +141,10 @@ class Loops(abc.ABC):
     def _describe_scalars(self) -> tuple[Any, Any]:
         """Describes the step and the replica ids, as arguments of a loop."""
         jax = jax_compat.import_jax()
-        ids = self._replica_ids
+        replicas = count_replicas(self.mesh)
         return (
             jax.ShapeDtypeStruct((), np.int64, sharding=states.replicated(self.mesh)),
-            jax.ShapeDtypeStruct(ids.shape, np.int64, sharding=ids.sharding),
+            jax.ShapeDtypeStruct((replicas,), np.int64, sharding=states.split(self.mesh, 0)),
         )
 
 

@@ -145,3 +145,18 @@ def enable_x64() -> Any:
     except ImportError:
         from jax.experimental import enable_x64 as enabled
     return enabled(True)
+
+
+def describe_tpus(topology: str) -> list[Any]:
+    """Returns the devices of TPUs that need not be there, for which libtpu can compile.
+
+    Args:
+      topology: As libtpu takes it, such as `v5e:2x2`.
+
+    Raises:
+      RuntimeError: libtpu does not know it; a subclass, of jax's own.
+    """
+    import_jax()
+    from jax.experimental import topologies
+
+    return list(topologies.get_topology_desc(platform="tpu", topology_name=topology).devices)

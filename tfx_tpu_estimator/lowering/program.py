@@ -7,7 +7,6 @@ import functools
 import hashlib
 
 import numpy as np
-import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +27,14 @@ class TensorSignature:
     @property
     def numpy_dtype(self) -> np.dtype:
         """The dtype of its numpy arrays."""
-        return np.dtype(tf.as_dtype(self.dtype).as_numpy_dtype)
+        try:
+            return np.dtype(self.dtype)
+        except TypeError:
+            # Only here: a process that compiles what another one has lowered has no TensorFlow.
+            import ml_dtypes
+
+            found = getattr(ml_dtypes, self.dtype, None)
+            return np.dtype(object if found is None else found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
