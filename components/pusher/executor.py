@@ -11,7 +11,7 @@ from tfx.components.util import model_utils
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
-from tfx.utils import io_utils, json_utils, proto_utils
+from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
 from .. import constants
 from ..digest import compute_directory_digest, compute_model_digest
@@ -21,6 +21,10 @@ from .options import read_pusher_options
 from .versions import PushedVersion, push_version
 
 _logger = logging.getLogger(__name__)
+_WAYS_OUT = {
+    specs.MODEL_BLESSING_KEY: "connect the blessing of the Evaluator that evaluated this model.",
+    specs.INFRA_BLESSING_KEY: "connect the blessing of the validator that checked this model.",
+}
 
 
 class Executor(tfx_executor.Executor):
@@ -54,7 +58,7 @@ class Executor(tfx_executor.Executor):
             _logger.warning("Not pushed: %s", refusal)
             set_custom_properties(pushed_model, {constants.PUSHED: 0, constants.REASON: refusal})
             return
-        _check_blessing_fits(input_dict)
+        _check_blessings_fit(input_dict)
         model_path = self.GetModelPath(input_dict)
         check_model(model_path, options)
         pushed = push_version(model_path, base)
@@ -87,40 +91,66 @@ def _find_refusal(input_dict: dict[str, list[types.Artifact]]) -> str | None:
     if blessings:
         blessing = artifact_utils.get_single_instance(blessings)
         if read_int(blessing, constants.BLESSED) != 1:
-            reason = "no reason recorded"
-            if blessing.has_custom_property(constants.REASON):
-                reason = blessing.get_string_custom_property(constants.REASON)
+            reason = _read_reason(blessing) or "no reason recorded"
             return f"the Evaluator did not bless the model: {reason}"
     infra_blessings = input_dict.get(specs.INFRA_BLESSING_KEY)
     if infra_blessings:
         infra_blessing = artifact_utils.get_single_instance(infra_blessings)
         if not model_utils.is_infra_validated(infra_blessing):
-            return "the InfraValidator did not bless the model"
+            # Only the TPUValidator gives reasons.
+            reason = _read_reason(infra_blessing)
+            if reason is None:
+                return "the InfraValidator did not bless the model"
+            return f"the TPUValidator did not bless the model: {reason}"
     if not blessings and not infra_blessings:
         _logger.warning("Neither `model_blessing` nor `infra_blessing` is given: pushing anyway.")
     return None
 
 
-def _check_blessing_fits(input_dict: dict[str, list[types.Artifact]]) -> None:
-    """Checks that the blessing is about the model that is to be pushed."""
-    blessings, models = (input_dict.get(key) for key in (specs.MODEL_BLESSING_KEY, specs.MODEL_KEY))
-    if not blessings or not models:
+def _read_reason(blessing: types.Artifact) -> str | None:
+    if not blessing.has_custom_property(constants.REASON):
+        return None
+    return blessing.get_string_custom_property(constants.REASON)
+
+
+def _check_blessings_fit(input_dict: dict[str, list[types.Artifact]]) -> None:
+    """Checks that each blessing is about the model that is to be pushed."""
+    models = input_dict.get(specs.MODEL_KEY)
+    if not models:
         return
-    blessing = artifact_utils.get_single_instance(blessings)
     model = artifact_utils.get_single_instance(models)
+    for key, way_out in _WAYS_OUT.items():
+        if input_dict.get(key):
+            _check_fits(key, artifact_utils.get_single_instance(input_dict[key]), model, way_out)
+
+
+def _check_fits(key: str, blessing: types.Artifact, model: types.Artifact, way_out: str) -> None:
     blessed_id = read_int(blessing, constants.CURRENT_MODEL_ID)
     if blessed_id and model.id and blessed_id != model.id:
         raise ValueError(
-            f"`model_blessing` is for the model with id {blessed_id}, not for `model` with id "
-            f"{model.id}; connect the blessing of the Evaluator that evaluated this model."
+            f"`{key}` is for the model with id {blessed_id}, not for `model` with id {model.id}; "
+            f"{way_out}"
         )
     if blessing.has_custom_property(constants.CURRENT_MODEL):
         uri = blessing.get_string_custom_property(constants.CURRENT_MODEL)
         if uri.rstrip("/") != model.uri.rstrip("/"):
             raise ValueError(
-                f"`model_blessing` is for the model at {uri}, not for `model` at {model.uri}; "
-                "connect the blessing of the Evaluator that evaluated this model."
+                f"`{key}` is for the model at {uri}, not for `model` at {model.uri}; {way_out}"
             )
+    if blessing.has_custom_property(constants.MODEL_DIGEST):
+        _check_unchanged(key, blessing, model)
+
+
+def _check_unchanged(key: str, blessing: types.Artifact, model: types.Artifact) -> None:
+    """Checks that the model's files still are those that were blessed."""
+    path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
+    blessed = blessing.get_string_custom_property(constants.MODEL_DIGEST)
+    digest = compute_model_digest(path)
+    if digest != blessed:
+        raise ValueError(
+            f"the model at {path} has changed since it was blessed: its digest is "
+            f"{digest[:12]}..., and `{key}` is for {blessed[:12]}.... Have it checked again."
+        )
 
 
 def _archive(model_path: str, uri: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..constants import PUSHER_CONFIG_KEY
+from ..option_checks import check_names, check_type
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,11 +27,14 @@ class PusherOptions:
     require_tpu_metagraph: bool = True
     load_model: bool = True
 
+    def __new__(cls, **given: Any) -> PusherOptions:
+        """Refuses names of no option, with the nearest that is one."""
+        check_names("PusherOptions", given, [field.name for field in dataclasses.fields(cls)])
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not isinstance(value, bool):
-                raise TypeError(f"`{field.name}` must be bool, got {value!r}.")
+            check_type(field.name, getattr(self, field.name), bool)
 
 
 def read_pusher_options(custom_config: Mapping[str, Any] | None) -> PusherOptions:

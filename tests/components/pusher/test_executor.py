@@ -13,6 +13,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import standard_artifacts
 from tfx.utils import json_utils, proto_utils
 
+from tfx_tpu_estimator.components.digest import compute_model_digest
 from tfx_tpu_estimator.components.pusher.executor import Executor
 
 
@@ -135,6 +136,48 @@ def test_an_infra_validator_can_refuse(push, tmp_path):
     pushed = push.run()
     assert pushed.get_int_custom_property("pushed") == 0
     assert "InfraValidator" in pushed.get_string_custom_property("reason")
+
+
+def test_the_validators_reason_is_told(push, tmp_path):
+    push.inputs["infra_blessing"] = [
+        make_artifact(
+            standard_artifacts.InfraBlessing,
+            tmp_path / "infra",
+            blessed=0,
+            reason="serving does not fit",
+        )
+    ]
+    reason = push.run().get_string_custom_property("reason")
+    assert reason == "the TPUValidator did not bless the model: serving does not fit"
+
+
+def test_an_infra_blessing_for_another_model_is_an_error(push, tmp_path):
+    push.write_model()
+    push.inputs["infra_blessing"] = [
+        make_artifact(
+            standard_artifacts.InfraBlessing, tmp_path / "infra", blessed=1, current_model="other"
+        )
+    ]
+    with pytest.raises(ValueError, match="`infra_blessing` is for the model at other"):
+        push.run()
+    assert push.versions() == []
+
+
+@pytest.mark.parametrize("key", ["model_blessing", "infra_blessing"])
+def test_a_model_that_changed_after_its_blessing_is_not_pushed(push, tmp_path, key):
+    push.write_model()
+    digest = compute_model_digest(str(push.serving_path))
+    kind = {
+        "model_blessing": standard_artifacts.ModelBlessing,
+        "infra_blessing": standard_artifacts.InfraBlessing,
+    }[key]
+    push.inputs[key] = [make_artifact(kind, tmp_path / "b", blessed=1, model_digest=digest)]
+    assert push.run().get_int_custom_property("pushed") == 1
+    (push.serving_path / "assets").mkdir()
+    (push.serving_path / "assets" / "words.txt").write_text("new")
+    with pytest.raises(ValueError, match=f"has changed since it was blessed.*`{key}` is for"):
+        push.run()
+    assert len([name for name in push.versions() if name.isdigit()]) == 1
 
 
 def test_no_blessing_connected_pushes(push):

@@ -27,3 +27,8 @@ def test_read_from_custom_config():
 def test_wrong_entries(entry, error, match):
     with pytest.raises(error, match=match):
         read_pusher_options({"tpu_estimator_pusher": entry})
+
+
+def test_unknown_option_names_the_nearest():
+    with pytest.raises(TypeError, match=r"`load_modle`.*Did you mean `load_model`"):
+        PusherOptions(load_modle=False)
