@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -121,15 +120,6 @@ def test_tags_that_were_not_exported_cannot_be_loaded(trained, tmp_path):
         pytest.raises(RuntimeError, match="could not be found in SavedModel"),
     ):
         tf1.saved_model.load(session, ["serve", "tpu"], path)
-
-
-def test_saved_model_cli_sees_two_tag_sets(trained, tmp_path):
-    path = export(trained, tmp_path)
-    command = os.path.join(os.path.dirname(sys.executable), "saved_model_cli")
-    shown = subprocess.run(
-        [command, "show", "--dir", path], capture_output=True, text=True, check=True
-    ).stdout
-    assert {"'serve'", "'serve, tpu'"} <= {line.strip() for line in shown.splitlines()}
 
 
 def test_params_say_for_what_the_graph_is_built(trained, tmp_path):

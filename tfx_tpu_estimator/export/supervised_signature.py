@@ -36,11 +36,9 @@ def build_supervised_signature(receiver_tensors: Mapping[str, tf.Tensor], spec: 
         prefix = _prefix(name, _METRICS)
         outputs[f"{prefix}/value"] = value
         outputs[f"{prefix}/update_op"] = _to_tensor(update)
-    return tf.compat.v1.saved_model.build_signature_def(
-        inputs=_describe(receiver_tensors),
-        outputs=_describe(outputs),
-        method_name=_METHODS[spec.mode],
-    )
+    signature = tf.compat.v1.saved_model.predict_signature_def(dict(receiver_tensors), outputs)
+    signature.method_name = _METHODS[spec.mode]
+    return signature
 
 
 def _name_predictions(predictions: Any) -> dict[str, Any]:
@@ -67,9 +65,3 @@ def _to_tensor(update: Any) -> tf.Tensor:
         return tf.convert_to_tensor(update)
     with tf.control_dependencies([update]):
         return tf.constant([], name="metric_op_wrapper")
-
-
-def _describe(tensors: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: tf.compat.v1.saved_model.build_tensor_info(tensor) for name, tensor in tensors.items()
-    }
