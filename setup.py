@@ -35,6 +35,7 @@ setup(
     package_dir={name: folder for folder, name in MAPPED.items()},
     package_data={
         "tfx_tpu_estimator": ["py.typed"],
+        "tfx_tpu_estimator.compile_check": ["report.css"],
         "tfx_tpu_estimator.html_page": ["style.css"],
     },
     install_requires=[

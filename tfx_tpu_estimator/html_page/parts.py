@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from tfx_tpu_estimator.html_page.elements import Child, Markup, element
+from tfx_tpu_estimator.html_page.elements import Child, Markup, element, join
 
 Tone = Literal["good", "bad", "warn", "neutral"]
 
@@ -76,6 +76,19 @@ def callout(tone: Tone, *children: Child) -> Markup:
     return element("div", icon(tone), element("div", *children), class_=f"callout {tone}")
 
 
+def prose(text: str) -> Markup:
+    """Returns a message in which names stand between backticks, with these set as code.
+
+    Example:
+        >>> prose("give `timeout` > 5")
+        'give <code>timeout</code> &gt; 5'
+    """
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # a backtick that nothing closes
+        return join(text)
+    return join(element("code", piece) if n % 2 else piece for n, piece in enumerate(pieces))
+
+
 def section(title: str, *children: Child, anchor: str | None = None) -> Markup:
     """Returns a part of the page below a heading."""
     return element("section", element("h2", title), *children, id=anchor)
@@ -104,7 +117,10 @@ def facts(pairs: Iterable[tuple[str, Child]]) -> Markup:
 
 
 def table(
-    columns: Sequence[Column], rows: Iterable[Sequence[Child]], caption: Child = None
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[Child]],
+    caption: Child = None,
+    layout: Literal["wide", "compact", "stacked"] = "wide",
 ) -> Markup:
     """Returns a table that scrolls sideways where the page is narrow.
 
@@ -112,13 +128,15 @@ def table(
         columns: Its columns.
         rows: A cell for each column in each.
         caption: What it shows; stands above it.
+        layout: `wide` as the page; `compact` as its cells; `stacked`: as wide as the page, and on
+            a phone a row is a block of lines that begin with the column's title.
     """
     head = [element("th", c.title, class_=c.classes, scope="col") for c in columns]
     body = [
         element(
             "tr",
             [
-                element("td", cell, class_=column.classes)
+                element("td", cell, class_=column.classes, data_title=column.title)
                 for column, cell in zip(columns, row, strict=True)
             ],
         )
@@ -129,6 +147,7 @@ def table(
         element("caption", caption) if caption is not None else None,
         element("thead", element("tr", head)),
         element("tbody", body),
+        class_=layout,
     )
     return element("div", content, class_="tablebox", tabindex=0)
 
@@ -166,8 +185,9 @@ def stacked_bar(
     label: str,
     limit: float | None = None,
     limit_label: Child = None,
+    thin: bool = False,
 ) -> Markup:
-    """Returns a horizontal bar of several parts, with a mark at a limit.
+    """Returns a horizontal bar of several parts, with a mark at a limit and what is above striped.
 
     Args:
         parts: Number of the colour from 1, size, and what is shown when the pointer rests on it.
@@ -175,24 +195,27 @@ def stacked_bar(
         label: What the bar says, for readers who do not see it.
         limit: Where to draw the mark.
         limit_label: What stands beside the mark.
+        thin: As for a row of a table.
     """
     pieces = [
         element("span", class_=f"fill{n}", style=f"width:{_percent(size, total)}", title=title)
         for n, size, title in parts
         if size > 0
     ]
-    mark = None
-    if limit is not None:
-        place = _percent(limit, total)
-        near_end = limit > total / 2
-        mark = element(
-            "span",
-            element("span", limit_label) if limit_label is not None else None,
-            class_="limit end" if near_end else "limit",
-            style=f"left:{place}",
-        )
     bar = element("span", pieces, class_="pieces")
-    return element("div", bar, mark, class_="bar", role="img", aria_label=label)
+    marks = [] if limit is None else _mark_limit(limit, total, limit_label)
+    return element(
+        "div", bar, marks, class_="bar thin" if thin else "bar", role="img", aria_label=label
+    )
+
+
+def _mark_limit(limit: float, total: float, label: Child) -> list[Markup]:
+    over = element("span", class_="over", style=f"left:{_percent(limit, total)}")
+    words = element("span", label) if label is not None else None
+    # A label at the right half stands at the left of its mark, so that it is not cut off.
+    classes = "limit end" if limit > total / 2 else "limit"
+    mark = element("span", words, class_=classes, style=f"left:{_percent(limit, total)}")
+    return [over, mark] if limit < total else [mark]
 
 
 def _percent(size: float, total: float) -> str:
