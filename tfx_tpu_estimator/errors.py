@@ -65,3 +65,20 @@ class FeatureNotAvailableError(NotImplementedError):
         ...     print(str(error).split(". ")[0])
         RunConfig `train_distribute` is not supported; got 'mirrored'
     """
+
+
+class CompileCheckError(RuntimeError):
+    """A program does not compile for the TPUs it is meant for, or does not fit them.
+
+    Args:
+        message: What is wrong with which program, and what to do.
+        report: The `CompileReport`, if there is one.
+
+    Example:
+        >>> CompileCheckError("The train program is too large.").report is None
+        True
+    """
+
+    def __init__(self, message: str, report: object = None):
+        super().__init__(message)
+        self.report = report

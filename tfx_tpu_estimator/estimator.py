@@ -156,6 +156,7 @@ class Estimator:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
+        self._before_training(input_fn)
         runner.train(
             TrainRequest(
                 input_fn=input_fn,
@@ -439,6 +440,9 @@ class Estimator:
         other._model_fn = model_fn
         other._runners = other._create_runners()
         return other
+
+    def _before_training(self, input_fn: Callable) -> None:
+        """Called when a training is about to start; subclasses may refuse it."""
 
     def _create_runners(self) -> dict[str, Runner]:
         """Returns the runner of each mode."""

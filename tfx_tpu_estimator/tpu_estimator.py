@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from tfx_tpu_estimator.config import arguments, unsupported
 from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
@@ -25,6 +25,9 @@ from tfx_tpu_estimator.runs.host import HostRunner
 from tfx_tpu_estimator.runs.requests import Runner
 from tfx_tpu_estimator.runs.tpu import TpuModel, TpuRunner
 from tfx_tpu_estimator.specs import ModeKeys
+
+if TYPE_CHECKING:
+    from tfx_tpu_estimator.compile_check.report import CompileReport
 
 _logger = logging.getLogger(__name__)
 
@@ -103,6 +106,7 @@ class TPUEstimator(Estimator):
         arguments.validate_model_parallelism(config)
         api_version = arguments.resolve_export_api_version(export_saved_model_api_version)
         unsupported.refuse_unsupported_config(config)
+        self._embedding_spec = embedding_config_spec
         self._embedding = _resolve_embedding(embedding_config_spec, config, use_tpu, eval_on_tpu)
         if use_tpu:
             unsupported.refuse_device_fn(config)
@@ -130,6 +134,115 @@ class TPUEstimator(Estimator):
         """How many replicas train the model; with `use_tpu` this looks for the devices."""
         return self._runners[ModeKeys.TRAIN].num_replicas
 
+    def compile_check(
+        self,
+        *,
+        topologies: Sequence[str] | str,
+        train_input_fn: Callable | None = None,
+        eval_input_fn: Callable | None = None,
+        predict_input_fn: Callable | None = None,
+        serving_input_receiver_fn: Callable | None = None,
+        programs: Sequence[str] | None = None,
+        serving_batch_size: int | None = None,
+        search_batch: bool = False,
+        timeout_secs: float = 3600.0,
+        cache_dir: str | os.PathLike | None = None,
+        use_cache: bool = True,
+        on_event: Callable[[Any], None] | None = None,
+        name: str | None = None,
+    ) -> CompileReport:
+        """Compiles the model's programs for TPUs that need not be there.
+
+        Batch sizes, `params` and `config` are those of this estimator, whatever its `use_tpu`; the
+        cores are those of each topology. Programs whose function is not given are left out. Needs
+        libtpu: `pip install 'tfx-tpu-estimator[tpu]'`.
+
+        Args:
+          topologies: For which TPUs: a name such as `v5e:2x2`, or several.
+          train_input_fn: As for `train`; it is called, and nothing is read.
+          eval_input_fn: As for `evaluate`.
+          predict_input_fn: As for `predict`. Default: `eval_input_fn`, less its labels.
+          serving_input_receiver_fn: As for `export_saved_model`.
+          programs: Some of `train`, `eval`, `predict` and `serving`. Default: all there are.
+          serving_batch_size: Examples of a request. Default: those of a core in prediction.
+          search_batch: Whether to search for the largest batch per core that fits, with at most
+            six more compiles of each program.
+          timeout_secs: Of one compile.
+          cache_dir: Where results of compiles are kept. Default: the user's cache directory.
+          use_cache: Whether results of before are used.
+          on_event: Called with an `Event` when there is news, several times a second.
+          name: Of the model, for the report. Default: that of the model_fn.
+
+        Returns:
+          The report; its `ok` says whether all programs compile and fit.
+
+        Raises:
+          ValueError: A topology or program is unknown, or a function that is needed is missing.
+          CompilerMissingError: libtpu is not installed; a RuntimeError.
+
+        Example:
+          report = estimator.compile_check(topologies="v5e:2x2", train_input_fn=train_input_fn)
+          print(report.ok, report.programs[0].peak_bytes)
+        """
+        # Only here: nobody else needs any of it.
+        from tfx_tpu_estimator.compile_check.check import check_model
+        from tfx_tpu_estimator.compile_check.options import CheckInputs, make_options
+
+        options = make_options(
+            topologies,
+            programs=programs,
+            serving_batch_size=serving_batch_size,
+            search_batch=search_batch,
+            timeout_secs=timeout_secs,
+            cache_dir=cache_dir,
+            use_cache=use_cache,
+        )
+        inputs = CheckInputs(
+            train_input_fn=train_input_fn,
+            eval_input_fn=eval_input_fn,
+            predict_input_fn=predict_input_fn,
+            serving_input_receiver_fn=serving_input_receiver_fn,
+        )
+        label = name or getattr(self._model_fn, "__name__", type(self).__name__)
+        return check_model(label, self._tpu_model(), inputs, options, on_event)
+
+    def _before_training(self, input_fn: Callable) -> None:
+        """Compiles the training program where the configuration asks for that.
+
+        Raises:
+          CompileCheckError: It does not compile, or does not fit.
+        """
+        preflight = cast(RunConfig, self._config).compile_preflight
+        if preflight is None or not self._runners[ModeKeys.TRAIN].is_chief:
+            return
+        from tfx_tpu_estimator.compile_check.preflight import require_ok
+
+        require_ok(
+            self.compile_check(
+                topologies=preflight.topologies,
+                train_input_fn=input_fn,
+                programs=["train"],
+                timeout_secs=preflight.timeout_secs,
+                cache_dir=preflight.cache_dir,
+            )
+        )
+
+    def _tpu_model(self) -> TpuModel:
+        """The model as runs on devices take it."""
+        config = cast(RunConfig, self._config)
+        embedding = self._embedding
+        if embedding is None and self._embedding_spec is not None:
+            # On the host its columns look up by themselves.
+            embedding = _resolve_embedding(self._embedding_spec, config, True, True)
+        return TpuModel(
+            model_fn=self._model_fn,
+            params=self._params,
+            config=config,
+            batch_sizes=self._batch_sizes,
+            batch_axis=self._batch_axis,
+            embedding=embedding,
+        )
+
     def _host_model(self) -> HostModel:
         model = super()._host_model()
         return dataclasses.replace(model, for_tpu=True, embedding=self._embedding)
@@ -138,15 +251,7 @@ class TPUEstimator(Estimator):
         host = HostRunner(self._host_model(), self._batch_sizes)
         if not self._use_tpu:
             return dict.fromkeys(ALL_MODES, host)
-        model = TpuModel(
-            model_fn=self._model_fn,
-            params=self._params,
-            config=cast(RunConfig, self._config),
-            batch_sizes=self._batch_sizes,
-            batch_axis=self._batch_axis,
-            embedding=self._embedding,
-        )
-        runners: dict[str, Runner] = dict.fromkeys(ALL_MODES, TpuRunner(model))
+        runners: dict[str, Runner] = dict.fromkeys(ALL_MODES, TpuRunner(self._tpu_model()))
         return runners if self._eval_on_tpu else {**runners, ModeKeys.EVAL: host}
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
 from tfx_tpu_estimator.config.cluster import TaskType
+from tfx_tpu_estimator.config.preflight import CompilePreflight, resolve_preflight
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class RunConfig(BaseRunConfig):
         evaluation_master: str | None = None,
         master: str | None = None,
         cluster: Any = None,
+        compile_preflight: Any = None,
         **base: Any,
     ):
         """Checks every field and reads TF_CONFIG.
@@ -39,6 +41,9 @@ class RunConfig(BaseRunConfig):
             evaluation_master: address of the session for evaluation. Default: `master`.
             master: address of the session. Default: from TF_CONFIG, '' (in-process) without it.
             cluster: a cluster resolver; gives `master` and the cluster's addresses.
+            compile_preflight: a topology such as 'v5e:2x2', several, or a `CompilePreflight`: a
+                training first compiles its program for them, and does not start unless it fits.
+                Default None: it does not.
             **base: the fields of `BaseRunConfig`: model_dir, tf_random_seed, save_summary_steps
                 (100), save_checkpoints_steps, save_checkpoints_secs (600), session_config,
                 keep_checkpoint_max (5), keep_checkpoint_every_n_hours (10000),
@@ -51,6 +56,7 @@ class RunConfig(BaseRunConfig):
             TypeError: if tpu_config, model_dir or TF_CONFIG's service has the wrong type.
         """
         self._tpu_config = _validate_tpu_config(tpu_config)
+        self._compile_preflight = resolve_preflight(compile_preflight)
         super().__init__(**base)
         self._cluster = cluster
         if master is not None:
@@ -65,7 +71,8 @@ class RunConfig(BaseRunConfig):
         """Returns a configuration with some fields replaced, checked again.
 
         Args:
-            **changes: as `BaseRunConfig.replace` takes them, and `tpu_config`.
+            **changes: as `BaseRunConfig.replace` takes them, `tpu_config` and
+                `compile_preflight`.
 
         Returns:
             A new configuration; this one is unchanged.
@@ -74,8 +81,10 @@ class RunConfig(BaseRunConfig):
             ValueError, TypeError: as `BaseRunConfig.replace` and the constructor do.
         """
         tpu_config = _validate_tpu_config(changes.pop("tpu_config", self._tpu_config))
+        preflight = changes.pop("compile_preflight", self._compile_preflight)
         replaced = super().replace(**changes)
         replaced._tpu_config = tpu_config
+        replaced._compile_preflight = resolve_preflight(preflight)
         return replaced
 
     def __repr__(self) -> str:
@@ -114,6 +123,11 @@ class RunConfig(BaseRunConfig):
     def tpu_config(self) -> TPUConfig:
         """Settings for TPUs."""
         return self._tpu_config
+
+    @property
+    def compile_preflight(self) -> CompilePreflight | None:
+        """For which TPUs a training compiles its program before it starts."""
+        return self._compile_preflight
 
     @property
     def cluster(self) -> Any:

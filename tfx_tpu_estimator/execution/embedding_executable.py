@@ -53,6 +53,16 @@ class EmbeddingExecutable(Loops):
         with jax_compat.enable_x64():
             return [jax.device_put(value, states.split(self.mesh, 1)) for value in batches]
 
+    def describe_batches(self, steps: int) -> list[Any]:
+        """Returns `jax.ShapeDtypeStruct`s of the input of `steps` steps, for `compile`."""
+        jax = jax_compat.import_jax()
+        replicas, described = self.program.num_replicas, []
+        for signature in self.program.inputs:
+            first = replicas * (signature.shape[0] if signature.shape else 1)
+            shape = (steps, first, *signature.shape[1:])
+            described.append(jax.ShapeDtypeStruct(shape, signature.numpy_dtype))
+        return described
+
     def compile(self, batches: Sequence[Any]) -> Any:
         """Compiles the loop for batches of these shapes, unless that was done; blocks.
 

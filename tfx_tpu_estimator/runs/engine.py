@@ -30,6 +30,7 @@ from tfx_tpu_estimator.config.topology import (
 from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig
 from tfx_tpu_estimator.execution.device import share_cores, validate_processes
 from tfx_tpu_estimator.execution.distributed import ProcessGroup, join_processes
+from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
 from tfx_tpu_estimator.execution.embedding_executable import EmbeddingExecutable
 from tfx_tpu_estimator.execution.executable import Executable
 from tfx_tpu_estimator.execution.pjrt import find_devices
@@ -321,15 +322,24 @@ class Engine:
 
         def make(widths: Mapping[str, int]) -> EmbeddingExecutable:
             program = lower_model(traced, device_graph, widths)
-            embedded = embed_program(program, traced, plan, fed, stage)
-            if embedded.digest not in self._executables:
-                devices = self._choose_devices(program.num_replicas)
-                self._executables[embedded.digest] = EmbeddingExecutable(embedded, devices)
-            return self._executables[embedded.digest]
+            return self._find_embedding(embed_program(program, traced, plan, fed, stage))
 
         first = make({})
         fills = {} if stage is None else {output.name: output.fill for output in stage.outputs}
         padded = [fills.get(s.name) is not None for s in first.program.inputs]
+        return self._vary(first, padded, make)
+
+    def _find_embedding(self, program: EmbeddedProgram) -> EmbeddingExecutable:
+        """Returns a program with embeddings on its devices, the one that there is."""
+        if program.digest not in self._executables:
+            devices = self._choose_devices(program.num_replicas)
+            self._executables[program.digest] = EmbeddingExecutable(program, devices)
+        return self._executables[program.digest]
+
+    def _vary(
+        self, first: Any, padded: Sequence[bool], make: Callable[[Mapping[str, int]], Any]
+    ) -> Any:
+        """Returns what runs rows of any width where some of the inputs have such."""
         return WidthVariants(first, padded, make) if any(padded) else first
 
     def _find_variants(
@@ -345,8 +355,7 @@ class Engine:
             program = lower_model(traced, device_graph, widths)
             return self._find_executable(program, setting, partitions)
 
-        padded = device_graph.list_padded()
-        return WidthVariants(make({}), padded, make) if any(padded) else make({})
+        return self._vary(make({}), device_graph.list_padded(), make)
 
     def _find_executable(
         self,

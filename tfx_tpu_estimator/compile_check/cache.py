@@ -1,0 +1,79 @@
+"""Outcomes of compiles on disk, and the lock that lets one compile run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator
+
+from tfx_tpu_estimator.compile_check.jobs import Outcome
+
+_logger = logging.getLogger(__name__)
+
+
+def default_directory() -> pathlib.Path:
+    """Returns where outcomes are kept unless a directory is given: in the user's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return pathlib.Path(base) / "tfx_tpu_estimator" / "compile"
+
+
+class OutcomeCache:
+    """A directory of outcomes, one file each; processes may share it.
+
+    Args:
+      directory: Where; made when needed.
+
+    Raises:
+      OSError: It cannot be made.
+    """
+
+    def __init__(self, directory: str | os.PathLike | None = None):
+        self._directory = pathlib.Path(directory) if directory else default_directory()
+        self._directory.mkdir(parents=True, exist_ok=True)
+
+    def read(self, key: str) -> Outcome | None:
+        """Returns the outcome that is kept under `key`; None without one, or if it is damaged."""
+        path = self._path(key)
+        try:
+            return Outcome.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _logger.warning("Ignoring the compile result in %s, which is damaged: %s", path, error)
+            return None
+
+    def write(self, key: str, outcome: Outcome) -> None:
+        """Keeps an outcome; the file is whole or is not there."""
+        handle, aside = tempfile.mkstemp(dir=self._directory, prefix=".new-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(outcome.to_json(), file)
+            os.replace(aside, self._path(key))
+        except BaseException:
+            os.unlink(aside)
+            raise
+
+    def _path(self, key: str) -> pathlib.Path:
+        return self._directory / f"{key}.json"
+
+
+@contextlib.contextmanager
+def compiling(on_wait: Callable[[], None]) -> Iterator[None]:
+    """A block that one process of this user is in at a time: compiles take much memory.
+
+    Args:
+      on_wait: Called once if another process is.
+    """
+    path = os.path.join(tempfile.gettempdir(), f"tfx_tpu_estimator-compile-{os.getuid()}.lock")
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

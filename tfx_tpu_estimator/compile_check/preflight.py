@@ -1,0 +1,36 @@
+"""Stops what was about to start on a program that does not compile."""
+
+from __future__ import annotations
+
+import logging
+
+from tfx_tpu_estimator.compile_check.report import CompileReport
+from tfx_tpu_estimator.errors import CompileCheckError
+
+_logger = logging.getLogger(__name__)
+
+
+def require_ok(report: CompileReport) -> None:
+    """Returns if all programs of a report compile and fit.
+
+    Raises:
+      CompileCheckError: One does not; says why, with the report as its `report`.
+    """
+    wrong = [program for program in report.programs if not program.ok]
+    if wrong or not report.ok:
+        problems = "\n".join(
+            f"- {p.program} for {p.topology.name} ({p.status}): {p.message}" for p in wrong
+        )
+        raise CompileCheckError(
+            f"The compile check of `{report.model}` found what would fail on the TPU:\n{problems}",
+            report,
+        )
+    for program in report.programs:
+        used, limit = program.peak_bytes or 0, program.hbm_bytes or 0
+        _logger.info(
+            "The %s program compiles for %s and needs %.1f of %.1f MiB of a core.",
+            program.program,
+            program.topology.name,
+            used / 2**20,
+            limit / 2**20,
+        )
