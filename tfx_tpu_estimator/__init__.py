@@ -28,6 +28,7 @@ _EXPORTS = {
     "BaselineEstimatorV2": "canned.baseline_estimators",
     "BaselineRegressor": "canned.baseline_estimators",
     "BaselineRegressorV2": "canned.baseline_estimators",
+    "BatchConfig": "config.batching",
     "BestExporter": "export.best_exporter",
     "BinaryClassHead": "canned.binary_head",
     "ClassificationOutput": "export_output",
@@ -49,6 +50,7 @@ _EXPORTS = {
     "Estimator": "estimator",
     "EstimatorSpec": "specs",
     "EstimatorV2": "estimator",
+    "EvalOutput": "export.eval_output",
     "EvalSpec": "training.train_eval_specs",
     "ExportError": "errors",
     "ExportOutput": "export_output",
@@ -104,10 +106,12 @@ _EXPORTS = {
     "dnn_linear_combined_model_fn": "canned.model_fns",
     "dnn_logit_fn_builder": "canned.logit_fns",
     "dnn_model_fn": "canned.model_fns",
+    "inference_on_tpu": "export.inference",
     "linear_logit_fn_builder": "canned.logit_fns",
     "linear_model_fn": "canned.model_fns",
     "make_early_stopping_hook": "training.early_stopping",
     "make_stop_at_checkpoint_step_hook": "training.checkpoint_step_hook",
+    "model_fn_inference_on_tpu": "export.inference",
     "numpy_input_fn": "inputs.arrays",
     "pandas_input_fn": "inputs.arrays",
     "read_eval_metrics": "training.eval_metrics",
@@ -200,6 +204,7 @@ if TYPE_CHECKING:
     from tfx_tpu_estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
+    from tfx_tpu_estimator.config.batching import BatchConfig
     from tfx_tpu_estimator.config.embedding import EmbeddingConfigSpec, FeatureConfig, TableConfig
     from tfx_tpu_estimator.config.embedding_optimizers import (
         AdagradParameters,
@@ -220,7 +225,9 @@ if TYPE_CHECKING:
     from tfx_tpu_estimator.estimator import Estimator, EstimatorV2
     from tfx_tpu_estimator.execution.host_train import NanLossError
     from tfx_tpu_estimator.export.best_exporter import BestExporter
+    from tfx_tpu_estimator.export.eval_output import EvalOutput
     from tfx_tpu_estimator.export.exporters import Exporter, FinalExporter, LatestExporter
+    from tfx_tpu_estimator.export.inference import inference_on_tpu, model_fn_inference_on_tpu
     from tfx_tpu_estimator.export.receivers import (
         ServingInputReceiver,
         TensorServingInputReceiver,

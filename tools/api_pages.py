@@ -144,7 +144,17 @@ PAGES = (
             ),
             Group(
                 "Export outputs",
-                ("ExportOutput", "PredictOutput", "ClassificationOutput", "RegressionOutput"),
+                (
+                    "ExportOutput",
+                    "PredictOutput",
+                    "ClassificationOutput",
+                    "RegressionOutput",
+                    "EvalOutput",
+                ),
+            ),
+            Group(
+                "Inference on TPUs, in exports of API version 2",
+                ("inference_on_tpu", "model_fn_inference_on_tpu", "BatchConfig"),
             ),
             Group(
                 "Serving receivers",

@@ -1,8 +1,8 @@
 """Runs the {serve, tpu} metagraph of a SavedModel on the CPU, to see that its program is right.
 
 The TPU-only nodes are replaced: TPUPartitionedCall by an ordinary call, replicated inputs and
-outputs by identities, replication metadata by nothing. What is left is the user's computation as it
-was put into the TPU function.
+outputs by identities, replication metadata by nothing. Batching stays as it is. What is left is the
+user's computation as it was put into the TPU function.
 """
 
 import os
@@ -28,7 +28,8 @@ def run_tpu_metagraph(directory, signature, feeds):
     graph_def = tf1.GraphDef()
     graph_def.CopyFrom(metagraph.graph_def)
     for function in graph_def.library.function:
-        _replace(function.node_def, _without_tpu_nodes(list(function.node_def)))
+        nodes = _without_tpu_nodes(list(function.node_def))
+        _replace(function.node_def, _with_plain_call(nodes))
     _replace(graph_def.node, _with_plain_call(list(graph_def.node)))
     reader = tf.train.load_checkpoint(os.path.join(directory, "variables", "variables"))
     definition = metagraph.signature_def[signature]
@@ -61,6 +62,7 @@ def _without_tpu_nodes(nodes):
             node.attr.clear()
             node.attr["T"].type = dtype
         node.attr.pop("_tpu_replicate", None)
+        node.attr.pop("_xla_outside_compilation", None)
         node.attr.pop("_xla_compile_id", None)
         node.device = ""
         inputs = [
@@ -80,4 +82,7 @@ def _with_plain_call(nodes):
             del node.input[-1]  # the device ordinal
             for key in set(node.attr) - {"Tin", "Tout", "f"}:
                 del node.attr[key]
+        kept = [i for i in node.input if i != "^TPUOrdinalSelector"]
+        del node.input[:]
+        node.input.extend(kept)
     return [n for n in nodes if n.op != "TPUOrdinalSelector"]

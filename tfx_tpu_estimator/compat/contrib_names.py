@@ -168,7 +168,7 @@ _RESOLVERS = {
     ),
 }
 _PYTHON_TPU = {
-    "tpu_estimator": _TPU,
+    "tpu_estimator": {**_TPU, **names.MODULES["tensorflow.python.tpu.tpu_estimator"]},
     "tpu_config": names.MODULES["tensorflow.python.tpu.tpu_config"],
     "tpu_context": names.MODULES["tensorflow.python.tpu.tpu_context"],
     "error_handling": names.MODULES["tensorflow.python.tpu.error_handling"],

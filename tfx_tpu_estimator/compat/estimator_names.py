@@ -87,6 +87,7 @@ ESTIMATOR_V2 = {
 }
 EXPORT = _own(
     "ClassificationOutput",
+    "EvalOutput",
     "ExportOutput",
     "PredictOutput",
     "RegressionOutput",
@@ -132,6 +133,7 @@ EMBEDDING_PARAMETERS = _own(
 _LEGACY = "tensorflow_estimator.python.estimator"
 _TPU_ESTIMATOR = {
     **_own(
+        "BatchConfig",
         "EmbeddingConfigSpec",
         "ExportSavedModelApiVersion",
         "InputPipelineConfig",
@@ -139,6 +141,8 @@ _TPU_ESTIMATOR = {
         "TPUConfig",
         "TPUEstimator",
         "TPUEstimatorSpec",
+        "inference_on_tpu",
+        "model_fn_inference_on_tpu",
     ),
     "TPUContext": f"{_OWN}.config.context:TPUContext",
     "CrossShardOptimizer": f"{_V1}:tpu.CrossShardOptimizer",

@@ -6,12 +6,11 @@ _GENERAL = "It is not among the names that this package supplies: see docs/migra
 
 # The last part of a dotted name, or a whole one -> what to do. The longest match counts.
 _WAYS_OUT = {
-    "BatchConfig": "Configure batching in the model server.",
-    "inference_on_tpu": "Leave export_saved_model_api_version at V1: the export puts the model_fn "
-    "on the TPU by itself.",
-    "model_fn_inference_on_tpu": "Leave export_saved_model_api_version at V1: the export puts the "
-    "model_fn on the TPU by itself.",
-    "EvalOutput": "Give `eval_metric_ops` to the EstimatorSpec.",
+    **{
+        name: f"It is tensorflow_estimator.python.estimator.tpu.tpu_estimator.{name}, and "
+        f"tfx_tpu_estimator.{name}."
+        for name in ("BatchConfig", "inference_on_tpu", "model_fn_inference_on_tpu")
+    },
     "KMeans": "Use a clustering library such as scikit-learn.",
     "LinearSDCA": "Use LinearClassifier with the optimizer 'Ftrl'.",
     "RNNClassifier": "Write a model_fn with tf.compat.v1.nn.dynamic_rnn or tf.keras layers.",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -13,14 +11,23 @@ import tensorflow as tf
 from tfx_tpu_estimator.execution.host_graph import HostModel, new_graph
 from tfx_tpu_estimator.export.embedded_features import look_up_outside
 from tfx_tpu_estimator.export.export_graph import ExportGraph, finish_graph, scaffold_of
-from tfx_tpu_estimator.export.signatures import build_signatures, list_export_outputs
-from tfx_tpu_estimator.lowering.model_fn import resource_variables
+from tfx_tpu_estimator.export.signatures import (
+    build_signatures,
+    list_export_outputs,
+    list_tensors,
+    replace_tensors,
+)
+from tfx_tpu_estimator.export.tpu_computation import enter_graph
 from tfx_tpu_estimator.lowering.serving_split import (
     divide_for_serving,
     divisible_model,
     find_host_op,
 )
-from tfx_tpu_estimator.lowering.tf_internals import run_on_tpu_when_served, single_replica
+from tfx_tpu_estimator.lowering.tf_internals import (
+    many_replicas,
+    run_on_tpu_when_served,
+    single_replica,
+)
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
 SERVE_TAGS = (tf.saved_model.SERVING,)
@@ -99,7 +106,8 @@ def _build_tpu_graph(
 
 def _outputs_as_built(model: HostModel, features: Any) -> tuple[dict, Any]:
     """Calls the model_fn, which itself says what runs on a TPU."""
-    spec = _call(model, features, use_tpu=True)
+    with many_replicas(None):
+        spec = _call(model, features, use_tpu=True)
     return list_export_outputs(spec), scaffold_of(spec)
 
 
@@ -109,22 +117,18 @@ def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
         raise _NeedsHostError
     flat = tf.nest.flatten(features)
     found: dict[str, Any] = {}
-    outside = tf.compat.v1.get_default_graph()
 
     def computation(*inputs):
         on_tpu = tf.nest.pack_sequence_as(features, inputs)
-        _share_global_step(outside)
-        # The function that is being built does not inherit the creators of the graph around it.
-        with resource_variables(), _restored_variables(outside):
-            spec = _call(model, on_tpu, use_tpu=True)
+        spec = _call(model, on_tpu, use_tpu=True)
         if find_host_op(tf.compat.v1.get_default_graph()) is not None:
             raise _NeedsHostError
         found["spec"], found["outputs"] = spec, list_export_outputs(spec)
-        return _list_tensors(found["outputs"])
+        return list_tensors(found["outputs"])
 
-    results = run_on_tpu_when_served(computation, flat)
+    results = run_on_tpu_when_served(enter_graph(computation), flat)
     # Out here: a Saver that scaffold_fn makes belongs into the graph, beside the variables.
-    return _replace_tensors(found["outputs"], results), scaffold_of(found["spec"])
+    return replace_tensors(found["outputs"], results), scaffold_of(found["spec"])
 
 
 def _outputs_divided(model: HostModel, features: Any) -> tuple[dict, Any]:
@@ -138,49 +142,10 @@ def _outputs_divided(model: HostModel, features: Any) -> tuple[dict, Any]:
     with divisible_model(padded):
         spec = _call(model, features, use_tpu=True)
         outputs = list_export_outputs(spec)
-        tensors = [tf.identity(tensor) for tensor in _list_tensors(outputs)]
+        tensors = [tf.identity(tensor) for tensor in list_tensors(outputs)]
     part = divide_for_serving(features, tensors, before, padded)
     results = run_on_tpu_when_served(lambda *inputs: part.compute(inputs), part.crossing)
-    return _replace_tensors(outputs, results), scaffold_of(spec)
-
-
-def _list_tensors(outputs: dict[str, Any]) -> list[tf.Tensor]:
-    return [t for output in outputs.values() for t in output.tensors() if t is not None]
-
-
-def _replace_tensors(outputs: dict[str, Any], tensors: Sequence[tf.Tensor]) -> dict[str, Any]:
-    """Returns export outputs of the same form with other tensors, in order."""
-    remaining = iter(tensors)
-    return {
-        name: output.with_tensors(
-            [None if t is None else next(remaining) for t in output.tensors()]
-        )
-        for name, output in outputs.items()
-    }
-
-
-@contextlib.contextmanager
-def _restored_variables(outside: tf.Graph) -> Iterator[None]:
-    """Lets a model_fn say `tf.Variable(<tensor>)` inside a function.
-
-    The tensor belongs to the function and cannot initialise a variable outside it. Variables of
-    this graph always get their values from the checkpoint, so zeros of its shape do as well.
-    """
-
-    def creator(next_creator, **kwargs):
-        value = kwargs.get("initial_value")
-        if isinstance(value, tf.Tensor) and value.graph is not outside:
-            kwargs["initial_value"] = functools.partial(tf.zeros, value.shape, value.dtype)
-        return next_creator(**kwargs)
-
-    with tf.variable_creator_scope(creator):
-        yield
-
-
-def _share_global_step(outside: tf.Graph) -> None:
-    """Lets a model_fn find the global step of the graph around the function being built."""
-    steps = outside.get_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP)
-    tf.compat.v1.get_default_graph().add_to_collection(tf.compat.v1.GraphKeys.GLOBAL_STEP, steps[0])
+    return replace_tensors(outputs, results), scaffold_of(spec)
 
 
 def _can_enter(features: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -41,6 +42,29 @@ def list_export_outputs(spec: EstimatorSpec | TPUEstimatorSpec) -> dict[str, Exp
             )
         outputs[DEFAULT_KEY] = next(iter(outputs.values()))
     return outputs
+
+
+def list_tensors(outputs: dict[str, ExportOutput]) -> list[tf.Tensor]:
+    """Returns all tensors of export outputs in order, without the components that are missing."""
+    return [t for output in outputs.values() for t in output.tensors() if t is not None]
+
+
+def replace_tensors(
+    outputs: dict[str, ExportOutput], tensors: Sequence[tf.Tensor]
+) -> dict[str, ExportOutput]:
+    """Returns export outputs of the same form with other tensors.
+
+    Args:
+      outputs: What they replace; components that are missing stay so.
+      tensors: In the order of `list_tensors`.
+    """
+    remaining = iter(tensors)
+    return {
+        name: output.with_tensors(
+            [None if t is None else next(remaining) for t in output.tensors()]
+        )
+        for name, output in outputs.items()
+    }
 
 
 def build_signatures(receiver: Any, outputs: dict[str, ExportOutput]) -> dict[str, Any]:

@@ -31,22 +31,57 @@ def build_supervised_signature(receiver_tensors: Mapping[str, tf.Tensor], spec: 
     Raises:
       ValueError: A key of the predictions or a name of a metric is no string.
     """
-    outputs = {_LOSS: spec.loss, **_name_predictions(spec.predictions)}
-    for name, (value, update) in (spec.eval_metric_ops or {}).items():
-        prefix = _prefix(name, _METRICS)
-        outputs[f"{prefix}/value"] = value
-        outputs[f"{prefix}/update_op"] = _to_tensor(update)
-    signature = tf.compat.v1.saved_model.predict_signature_def(dict(receiver_tensors), outputs)
-    signature.method_name = _METHODS[spec.mode]
+    outputs = {
+        _LOSS: spec.loss,
+        **name_outputs(spec.predictions, _PREDICTIONS),
+        **name_metrics(spec.eval_metric_ops),
+    }
+    return build_signature(receiver_tensors, outputs, spec.mode)
+
+
+def build_signature(
+    receiver_tensors: Mapping[str, tf.Tensor], outputs: Mapping[str, tf.Tensor], mode: str
+) -> Any:
+    """Returns the SignatureDef for a mode, TRAIN or EVAL, from named tensors."""
+    signature = tf.compat.v1.saved_model.predict_signature_def(
+        dict(receiver_tensors), dict(outputs)
+    )
+    signature.method_name = _METHODS[mode]
     return signature
 
 
-def _name_predictions(predictions: Any) -> dict[str, Any]:
-    if predictions is None:
+def name_metrics(metrics: Mapping[Any, tuple[Any, Any]] | None) -> dict[str, tf.Tensor]:
+    """Returns {`metrics/<name>/value` or `metrics/<name>/update_op`: tensor}.
+
+    Args:
+      metrics: {name: (value, update)}, or None.
+
+    Raises:
+      ValueError: A name is no string.
+    """
+    outputs = {}
+    for name, (value, update) in (metrics or {}).items():
+        prefix = _prefix(name, _METRICS)
+        outputs[f"{prefix}/value"] = value
+        outputs[f"{prefix}/update_op"] = _to_tensor(update)
+    return outputs
+
+
+def name_outputs(tensors: Any, prefix: str) -> dict[str, Any]:
+    """Returns {`<prefix>/<key>`: tensor}, or {`<prefix>`: tensor} of a single one.
+
+    Args:
+      tensors: A tensor, {key: tensor} or None.
+      prefix: `loss` or `predictions`.
+
+    Raises:
+      ValueError: A key is no string.
+    """
+    if tensors is None:
         return {}
-    if not isinstance(predictions, Mapping):
-        return {_PREDICTIONS: predictions}
-    return {_prefix(key, _PREDICTIONS): value for key, value in predictions.items()}
+    if not isinstance(tensors, Mapping):
+        return {prefix: tensors}
+    return {_prefix(key, prefix): value for key, value in tensors.items()}
 
 
 def _prefix(key: Any, prefix: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import tensorflow as tf
 from tensorflow.python.framework import function as _function
+from tensorflow.python.ops import control_flow_util as _control_flow_util
 from tensorflow.python.ops import gen_tpu_ops as _gen_tpu_ops
 from tensorflow.python.tpu import functional as _tpu_functional
 from tensorflow.python.tpu import tpu_function as _tpu_function
@@ -86,6 +87,20 @@ def _replicas(number: int | None, *, single: bool) -> Iterator[None]:
     finally:
         context.set_number_of_shards(before[0])
         _local.single_replica = before[1]
+
+
+def is_built_for_host() -> bool:
+    """Returns whether the graph being built is one for a session on this host."""
+    return getattr(_local, "single_replica", False)
+
+
+def is_in_device_computation() -> bool:
+    """Returns whether the ops being built are already part of a computation on a TPU.
+
+    Contexts of control flow say it, and have no public name.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    return _control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def count_shards() -> int:
