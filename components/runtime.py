@@ -23,6 +23,7 @@ from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from .examples import SplitFiles, list_split_files, resolve_compression
 from .options import TPUEstimatorOptions, option_names
+from .transformed_examples import find_transformed_schema
 from .user_module import MODEL_FN, UserModule, accepts
 
 _RUN_CONFIG_OPTIONS = (
@@ -88,6 +89,13 @@ class Program:
     def uses_schema_input(self) -> bool:
         """Whether an input function is built from the schema."""
         return any(self.module.get(name) is None for name in ("train_input_fn", "eval_input_fn"))
+
+    @property
+    def examples_schema_path(self) -> str | None:
+        """Schema of the examples that are read: with a transform graph, of transformed ones."""
+        if self.data.transform_graph_path is None:
+            return self.data.schema_path
+        return find_transformed_schema(self.data.transform_graph_path)
 
 
 def build_program(
@@ -177,10 +185,12 @@ def resolve_train_input_fn(program: Program) -> Callable[..., Any]:
         return own
     _check_schema(program, "train_input_fn", "an input function")
     if program.options.shuffle_buffer is None:
-        return make_schema_input_fn("train_files", training=True)
-    return make_schema_input_fn(
-        "train_files", training=True, shuffle_buffer=program.options.shuffle_buffer
-    )
+        input_fn = make_schema_input_fn("train_files", training=True)
+    else:
+        input_fn = make_schema_input_fn(
+            "train_files", training=True, shuffle_buffer=program.options.shuffle_buffer
+        )
+    return _with_examples_schema(program, input_fn)
 
 
 def resolve_eval_input_fn(program: Program) -> Callable[..., Any]:
@@ -193,21 +203,22 @@ def resolve_eval_input_fn(program: Program) -> Callable[..., Any]:
     if own is not None:
         return own
     _check_schema(program, "eval_input_fn", "an input function")
-    return make_schema_input_fn("eval_files", training=False)
+    return _with_examples_schema(program, make_schema_input_fn("eval_files", training=False))
 
 
 def resolve_receiver_fn(program: Program) -> Callable[[], Any]:
     """Returns the module's `serving_input_receiver_fn`, or one built from the schema.
 
-    The module's function is given `params` if it names that argument.
+    The module's function is given `params` if it names that argument. With a transform graph, the
+    one built here takes raw examples and transforms them.
 
     Raises:
         UserModuleError: If there is neither the function nor what a schema-built one needs.
     """
     own = program.module.get("serving_input_receiver_fn")
     if own is None:
-        schema = _check_schema(program, "serving_input_receiver_fn", "a serving receiver")
-        return build_schema_serving_input_receiver_fn(schema, program.options.label_key)
+        _check_schema(program, "serving_input_receiver_fn", "a serving receiver")
+        return _build_receiver_fn(program)
     if accepts(own, "params"):
         return lambda: own(params=dict(program.params))
     return own
@@ -254,10 +265,35 @@ def _check_free(values: Mapping[str, Any], own: Mapping[str, Any], origin: str) 
         )
 
 
-def _check_schema(program: Program, name: str, what: str):
-    """Returns the schema, or says which function is missing and what could replace it."""
+def _with_examples_schema(program: Program, input_fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes a schema-built input function read the schema of the examples that there are."""
+    if program.data.transform_graph_path is None:
+        return input_fn
+    schema_path = program.examples_schema_path
+
+    def read_transformed(params):
+        return input_fn({**params, "schema_path": schema_path})
+
+    return read_transformed
+
+
+def _build_receiver_fn(program: Program) -> Callable[[], Any]:
+    label_key, data = program.options.label_key, program.data
+    assert label_key is not None  # has been checked
+    if data.transform_graph_path is None:
+        assert data.schema_path is not None
+        schema = read_schema(data.schema_path)
+        return build_schema_serving_input_receiver_fn(schema, label_key)
+    # TensorFlow Transform is loaded by those who have a graph of it.
+    from .transform_receiver import build_transform_receiver_fn
+
+    return build_transform_receiver_fn(data.transform_graph_path, label_key, data.schema_path)
+
+
+def _check_schema(program: Program, name: str, what: str) -> None:
+    """Says which function is missing and what could replace it, if there is no schema."""
     label = program.module.label
-    if program.data.schema_path is None:
+    if program.examples_schema_path is None:
         raise UserModuleError(
             f"module {label!r} lacks `{name}`, and without a schema {what} cannot be built: write "
             f"`{name}`, or give the component `schema` and "
@@ -269,7 +305,6 @@ def _check_schema(program: Program, name: str, what: str):
             f"label: write `{name}`, or give "
             "`options=TPUEstimatorOptions(label_key=...)`."
         )
-    return read_schema(program.data.schema_path)
 
 
 def _create_run_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:

@@ -28,6 +28,7 @@ from ..runtime import (
     resolve_receiver_fn,
     resolve_train_input_fn,
 )
+from ..transformed_examples import check_transformed
 from ..user_module import UserModule
 from .inputs import TrainerInputs
 
@@ -78,7 +79,7 @@ def train_functions(
     receiver_fn = resolve_receiver_fn(program)
     check_receiver(program, receiver_fn)
     if program.uses_schema_input:
-        check_tf_examples(inputs.train, "an input function is built from the schema")
+        _check_examples(program, inputs)
     estimator = create_estimator(program, checkpoint_dir, warm_start=True)
     # 2. Train and evaluate.
     with _explain(program, inputs.train, "train_input_fn"):
@@ -98,10 +99,18 @@ def train_functions(
     )
 
 
+def _check_examples(program: Program, inputs: TrainerInputs) -> None:
+    """Checks that examples can be what a schema-built input function reads."""
+    check_tf_examples(inputs.train, "an input function is built from the schema")
+    if inputs.data.transform_graph_path is not None:
+        for files in (inputs.train, inputs.evaluation):
+            check_transformed(files, program.examples_schema_path, program.options.label_key)
+
+
 def _explain(program: Program, files: SplitFiles, name: str):
     return explain_data_errors(
         files,
-        schema_path=program.data.schema_path,
+        schema_path=program.examples_schema_path,
         label_key=program.options.label_key,
         parsed_by_schema=program.module.get(name) is None,
     )
