@@ -18,13 +18,14 @@ LAYERS = [
     {"checkpoints", "summaries"},
     {"export"},
     {"runs"},
-    {"compile_check"},
+    {"compile_check", "skew_check"},
     {"estimator", "tpu_estimator"},
     {"training", "canned"},
     {"compat"},
+    {"compile_api"},
     {"components"},
     {"pipelines"},
-    {"examples"},
+    {"examples", "doctor"},
     {"cli"},
 ]  # fmt: skip
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -32,6 +33,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PRIVATE_TENSORFLOW = {
     "tfx_tpu_estimator/lowering/tf_internals.py",
     "tfx_tpu_estimator/lowering/tf_internals_embedding.py",
+    "tfx_tpu_estimator/lowering/tf_internals_functions.py",
     "tfx_tpu_estimator/lowering/tf_internals_hooks.py",
     "tfx_tpu_estimator/lowering/tf_internals_legacy.py",
     "tfx_tpu_estimator/lowering/tf_internals_tracing.py",

@@ -32,6 +32,9 @@ _EXPORTS = {
     "BestExporter": "export.best_exporter",
     "BinaryClassHead": "canned.binary_head",
     "ClassificationOutput": "export_output",
+    "CompileCheckError": "errors",
+    "CompilePreflight": "config.preflight",
+    "CompileReport": "compile_check.report",
     "DNNClassifier": "canned.dnn_estimators",
     "DNNClassifierV2": "canned.dnn_estimators",
     "DNNEstimator": "canned.dnn_estimators",
@@ -103,6 +106,7 @@ _EXPORTS = {
     "build_supervised_input_receiver_fn_from_input_fn": "export.supervised_receivers",
     "call_logit_fn": "lowering.logit_fn",
     "classifier_parse_example_spec": "inputs.parse_spec",
+    "compile_for_tpu": "compile_api.compile_model",
     "dnn_linear_combined_model_fn": "canned.model_fns",
     "dnn_logit_fn_builder": "canned.logit_fns",
     "dnn_model_fn": "canned.model_fns",
@@ -202,6 +206,8 @@ if TYPE_CHECKING:
         RegressionHead,
     )
     from tfx_tpu_estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
+    from tfx_tpu_estimator.compile_api.compile_model import compile_for_tpu
+    from tfx_tpu_estimator.compile_check.report import CompileReport
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
     from tfx_tpu_estimator.config.batching import BatchConfig
@@ -212,9 +218,11 @@ if TYPE_CHECKING:
         FtrlParameters,
         StochasticGradientDescentParameters,
     )
+    from tfx_tpu_estimator.config.preflight import CompilePreflight
     from tfx_tpu_estimator.config.run_config import RunConfig
     from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
     from tfx_tpu_estimator.errors import (
+        CompileCheckError,
         DataCorruptionError,
         EmptySplitError,
         ExportError,

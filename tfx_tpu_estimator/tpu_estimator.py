@@ -148,7 +148,7 @@ class TPUEstimator(Estimator):
         timeout_secs: float = 3600.0,
         cache_dir: str | os.PathLike | None = None,
         use_cache: bool = True,
-        on_event: Callable[[Any], None] | None = None,
+        progress: Callable[[Any], None] | None = None,
         name: str | None = None,
     ) -> CompileReport:
         """Compiles the model's programs for TPUs that need not be there.
@@ -170,7 +170,7 @@ class TPUEstimator(Estimator):
           timeout_secs: Of one compile.
           cache_dir: Where results of compiles are kept. Default: the user's cache directory.
           use_cache: Whether results of before are used.
-          on_event: Called with an `Event` when there is news, several times a second.
+          progress: Called with an `Event` when there is news, several times a second.
           name: Of the model, for the report. Default: that of the model_fn.
 
         Returns:
@@ -204,7 +204,7 @@ class TPUEstimator(Estimator):
             serving_input_receiver_fn=serving_input_receiver_fn,
         )
         label = name or getattr(self._model_fn, "__name__", type(self).__name__)
-        return check_model(label, self._tpu_model(), inputs, options, on_event)
+        return check_model(label, self._tpu_model(), inputs, options, progress)
 
     def _before_training(self, input_fn: Callable) -> None:
         """Compiles the training program where the configuration asks for that.

@@ -170,6 +170,10 @@ PAGES = (
                 ),
             ),
             Group(
+                "Compile check",
+                ("compile_for_tpu", "CompileReport", "CompilePreflight", "CompileCheckError"),
+            ),
+            Group(
                 "Exceptions",
                 (
                     "DataCorruptionError",
