@@ -36,6 +36,7 @@ PRIVATE_TENSORFLOW = {
     "tfx_tpu_estimator/lowering/tf_internals_functions.py",
     "tfx_tpu_estimator/lowering/tf_internals_hooks.py",
     "tfx_tpu_estimator/lowering/tf_internals_legacy.py",
+    "tfx_tpu_estimator/lowering/tf_internals_outside.py",
     "tfx_tpu_estimator/lowering/tf_internals_tracing.py",
 }
 

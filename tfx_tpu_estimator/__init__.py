@@ -86,6 +86,7 @@ _EXPORTS = {
     "RunConfig": "config.run_config",
     "SchemaMismatchError": "errors",
     "ServingInputReceiver": "export.receivers",
+    "SkewReport": "skew_check.report",
     "StochasticGradientDescentParameters": "config.embedding_optimizers",
     "SupervisedInputReceiver": "export.supervised_receivers",
     "TPUConfig": "config.tpu_config",
@@ -93,6 +94,7 @@ _EXPORTS = {
     "TPUEstimatorSpec": "specs",
     "TableConfig": "config.embedding",
     "TensorServingInputReceiver": "export.receivers",
+    "Tolerance": "skew_check.tolerance",
     "TrainSpec": "training.train_eval_specs",
     "UserModuleError": "errors",
     "VocabInfo": "checkpoints.warm_start",
@@ -120,6 +122,7 @@ _EXPORTS = {
     "pandas_input_fn": "inputs.arrays",
     "read_eval_metrics": "training.eval_metrics",
     "regressor_parse_example_spec": "inputs.parse_spec",
+    "skew_check": "skew_check.check",
     "stop_if_higher_hook": "training.early_stopping",
     "stop_if_lower_hook": "training.early_stopping",
     "stop_if_no_decrease_hook": "training.early_stopping",
@@ -260,6 +263,9 @@ if TYPE_CHECKING:
         regressor_parse_example_spec,
     )
     from tfx_tpu_estimator.lowering.logit_fn import call_logit_fn
+    from tfx_tpu_estimator.skew_check.check import skew_check
+    from tfx_tpu_estimator.skew_check.report import SkewReport
+    from tfx_tpu_estimator.skew_check.tolerance import Tolerance
     from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
     from tfx_tpu_estimator.tpu_estimator import TPUEstimator
     from tfx_tpu_estimator.training.add_metrics import add_metrics

@@ -173,6 +173,7 @@ PAGES = (
                 "Compile check",
                 ("compile_for_tpu", "CompileReport", "CompilePreflight", "CompileCheckError"),
             ),
+            Group("Skew check", ("skew_check", "SkewReport", "Tolerance")),
             Group(
                 "Exceptions",
                 (

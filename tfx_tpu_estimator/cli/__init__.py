@@ -12,8 +12,12 @@ from tfx_tpu_estimator.version import __version__
 # for "-", in the module of the same name of this package.
 _COMMANDS = {
     "check": "Report what of a program runs here, without running it.",
+    "compile": "Compile every program of a model with the TPU compiler; no TPU is needed.",
     "demo": "Run an example pipeline on real data: import, train, evaluate, push.",
+    "pipeline": "Run a pipeline on this machine, or compile it for a cluster.",
+    "doctor": "Say what is wrong with this machine's set-up, and what to do about it.",
     "run": "Run a program that was written for tf.estimator, unmodified.",
+    "skew": "Compare the two graphs of a SavedModel, {serve} and {serve, tpu}, on examples.",
 }
 
 

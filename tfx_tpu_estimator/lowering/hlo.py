@@ -111,30 +111,53 @@ def _lower_to_hlo(
     specs += [tf.TensorSpec(signature.shape, signature.dtype) for signature in inputs]
     with eager_mode(), tf.device("/cpu:0"):
         stand_ins = [_make_stand_in(v) for v in device_graph.variables]
-        wrapped = tf.compat.v1.wrap_function(_importer(traced, device_graph, stand_ins), specs)
-        compiled = tf.function(
-            lambda *arguments: wrapped(*arguments), jit_compile=True, autograph=False
-        )
-        captured = [id(h) for h in compiled.get_concrete_function(*specs).captured_inputs]
-        handles = [id(v.handle) for v in stand_ins]
+        run = _importer(traced, device_graph, stand_ins)
         try:
-            hlo = compiled.experimental_get_compiler_ir(*specs)(stage="hlo_serialized")
+            return compile_function(run, specs, stand_ins)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise _lowering_error(traced.graph, error) from error
-        finally:
-            _empty(stand_ins)
+
+
+def compile_function(
+    function: Any, specs: Sequence[tf.TensorSpec], stand_ins: list[tf.Variable]
+) -> tuple[bytes, tuple[int, ...]]:
+    """Lowers a function that builds graph ops; only in eager mode.
+
+    Args:
+      function: Takes tensors of `specs`, captures handles of `stand_ins`, returns tensors.
+      specs: Of static shapes.
+      stand_ins: From `make_stand_in`; hold nothing afterwards.
+
+    Returns:
+      The serialized HLO, and for each of its parameters the index among specs and stand-ins.
+
+    Raises:
+      tf.errors.OpError, ValueError, TypeError: TensorFlow cannot lower it.
+    """
+    handles = [id(v.handle) for v in stand_ins]
+    wrapped = tf.compat.v1.wrap_function(function, specs)
+    compiled = tf.function(
+        lambda *arguments: wrapped(*arguments), jit_compile=True, autograph=False
+    )
+    captured = [id(h) for h in compiled.get_concrete_function(*specs).captured_inputs]
+    try:
+        hlo = compiled.experimental_get_compiler_ir(*specs)(stage="hlo_serialized")
+    finally:
+        _empty(stand_ins)
     # Parameters are the arguments, the unused ones too, and then what the function captured.
     captures = [len(specs) + handles.index(handle) for handle in captured]
     return hlo, (*range(len(specs)), *captures)
 
 
 def _make_stand_in(variable: tf.Variable) -> tf.Variable:
-    """Makes an eager variable of the same shape: lowering asks for one that holds something.
+    return make_stand_in(_static_shape(variable.shape), variable.dtype.base_dtype)
+
+
+def make_stand_in(shape: Sequence[int], dtype: tf.DType) -> tf.Variable:
+    """Makes an eager variable: lowering asks for one that holds something.
 
     What it holds does not matter. Memory that nobody has written to costs nothing.
     """
-    dtype = variable.dtype.base_dtype
-    shape = _static_shape(variable.shape)
     return tf.Variable(tf.raw_ops.Empty(shape=shape, dtype=dtype, init=False), trainable=False)
 
 
