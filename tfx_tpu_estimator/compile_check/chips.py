@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 
@@ -59,7 +60,8 @@ _OTHER_NAMES = {
     "ironwood": "tpu7x",
     "trillium": "v6e",
 }
-_EXAMPLES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
+# One of each chip, as a host has it.
+EXAMPLES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
 _NAME = re.compile(r"([a-z0-9]+):(\d+(?:x\d+){1,2})")
 
 
@@ -88,13 +90,30 @@ def parse_topology(name: str) -> Topology:
     if kind not in CHIPS or not all(sizes):
         raise ValueError(
             f"`topology` {name!r} is unknown. It must be a chip, a colon and its layout in chips; "
-            f"known chips are {', '.join(CHIPS)}, for example {', '.join(_EXAMPLES)}."
+            f"known chips are {', '.join(CHIPS)}, for example {', '.join(EXAMPLES)}."
+            f"{_suggest(name)}"
         )
     chip = CHIPS[kind]
     layout = "x".join(map(str, sizes))
     return Topology(
         name=f"{kind}:{layout}", chip=chip, cores=math.prod(sizes) * chip.cores_per_chip
     )
+
+
+def _suggest(name: str) -> str:
+    """Returns the nearest name there is as a question, empty if none is near."""
+    wanted = name.strip().lower()
+    layout = wanted.partition(":")[2]
+    # A chip whose layouts are cubes is not suggested with a square one.
+    same = [
+        each.partition(":")[0]
+        for each in EXAMPLES
+        if each.split(":")[1].count("x") == layout.count("x")
+    ]
+    made = [f"{kind}:{layout}" for kind in same]
+    possible = [each for each in made if _NAME.fullmatch(each) and each != wanted]
+    near = difflib.get_close_matches(wanted, [*possible, *EXAMPLES], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def usable_bytes(chip: Chip) -> int:
