@@ -40,9 +40,10 @@ setup(
     },
     install_requires=[
         "absl-py",
-        "click>=7,<9",
+        "click>=8,<9",
         "jax>=0.4.30",
         "numpy",
+        "packaging",
         "rich>=13",
         "tensorboard>=2.16",
         "tensorflow>=2.16",
