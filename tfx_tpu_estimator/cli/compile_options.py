@@ -1,0 +1,108 @@
+"""How `tfx-tpu-estimator compile` reads its options."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from tfx_tpu_estimator.compile_check.chips import CHIPS, EXAMPLES, parse_topology
+
+# Arguments of the Python API, as they stand in its errors, with the option that gives each.
+_OPTIONS = {
+    "topology": "--topology",
+    "topologies": "--topology",
+    "programs": "--program",
+    "params": "--param",
+    "timeout_secs": "--timeout",
+    "model": "MODULE",
+    **{
+        name: f"--{name.replace('_', '-')}"
+        for name in ("train_batch_size", "eval_batch_size", "predict_batch_size",
+                     "serving_batch_size", "search_batch", "cache_dir", "schema", "label_key")
+    },
+}  # fmt: skip
+
+
+class TopologyType(click.ParamType):
+    """The name of a topology; completes to one of each chip."""
+
+    name = "topology"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return parse_topology(value).name
+        except ValueError as error:
+            self.fail(name_options(str(error)), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [
+            CompletionItem(name, help=f"{CHIPS[name.partition(':')[0]].hbm_bytes >> 30} GiB a core")
+            for name in EXAMPLES
+            if name.startswith(incomplete.lower())
+        ]
+
+
+class ParameterType(click.ParamType):
+    """KEY=VALUE, with the value as JSON where it is such, else as text."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Any]:
+        if isinstance(value, tuple):  # converted already
+            return value
+        key, sign, text = value.partition("=")
+        if not sign or not key:
+            self.fail(f"must be KEY=VALUE, such as hidden_size=768; got {value!r}.", param, ctx)
+        try:
+            return key, json.loads(text)
+        except ValueError:
+            return key, text
+
+
+def name_options(message: str) -> str:
+    """Returns an error of the Python API with the names of options in the place of arguments.
+
+    Example:
+        >>> name_options("`train_batch_size` must be positive")
+        '`--train-batch-size` must be positive'
+    """
+    for argument, option in _OPTIONS.items():
+        message = message.replace(f"`{argument}`", f"`{option}`")
+    return message
+
+
+def choose_format(output: str | None, output_file: str | None) -> str:
+    """Returns the form of the report.
+
+    Args:
+        output: What was asked for, or None.
+        output_file: The file, or None; its ending decides if nothing was asked for.
+
+    Example:
+        >>> choose_format(None, "report.html"), choose_format(None, None)
+        ('html', 'table')
+    """
+    ending = os.path.splitext(output_file or "")[1].lower()
+    return output or {".html": "html", ".htm": "html", ".json": "json"}.get(ending, "table")
+
+
+def validate_output_file(path: str) -> None:
+    """Looks whether a file can be written, before minutes are spent on what it shall hold.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.exists(folder):  # it is made when the report is there
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise click.UsageError(f"`--output-file` {path!r} cannot be written: {folder} is not a "
+                               "directory that you may write to.")  # fmt: skip

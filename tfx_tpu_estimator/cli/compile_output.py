@@ -1,0 +1,51 @@
+"""Where and how `tfx-tpu-estimator compile` puts its report."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from tfx_tpu_estimator.compile_check.html import render_html
+from tfx_tpu_estimator.compile_check.report import CompileReport
+from tfx_tpu_estimator.compile_check.table import print_report, render_table
+from tfx_tpu_estimator.compile_check.words import describe_report
+from tfx_tpu_estimator.html_page import write_page
+
+
+def write_report(
+    report: CompileReport, form: str, path: str | None, *, details: bool, command: str
+) -> None:
+    """Prints a report, or writes it to a file and says on the standard error what came out.
+
+    Args:
+        report: What the compile check found.
+        form: `table`, `json` or `html`.
+        path: The file; None for the standard output.
+        details: In a table, also show every program's largest tensors.
+        command: What the user typed; a page shows it.
+
+    Raises:
+        ClickException: The file cannot be written.
+    """
+    if path is None and form == "table":
+        print_report(report, details=details)
+        return
+    text = {
+        "table": lambda: render_table(report, details),
+        "json": lambda: json.dumps(report.to_json(), indent=2) + "\n",
+        "html": lambda: render_html(report, command),
+    }[form]()
+    if path is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        write_page(path, text)
+    except OSError as error:
+        failure = click.ClickException(f"`--output-file` {path!r} cannot be written: {error}.")
+        failure.exit_code = 2  # 1 says something about the model
+        raise failure from error
+    verdict = describe_report(report)
+    for program, words in verdict.problems:
+        click.echo(f"{program.program} on {program.topology.name}: {words}", err=True)
+    click.echo(f"{verdict.title} Report: {path}", err=True)
