@@ -96,7 +96,8 @@ def _read_tolerance(text: str) -> tuple[str, object]:
         absolute, relative = (float(part) for part in parts)
     except ValueError as error:
         raise ValueError(
-            f"`--tolerance` must be NAME=ABSOLUTE,RELATIVE, such as float32=1e-3,1e-2; got {text!r}."
+            "`--tolerance` must be NAME=ABSOLUTE,RELATIVE, such as float32=1e-3,1e-2; got "
+            f"{text!r}."
         ) from error
     if not name:
         raise ValueError(f"`--tolerance` {text!r} names nothing; begin with a dtype or an output.")

@@ -65,8 +65,7 @@ class OutputComparison:
             return
         texts = [_is_text(array) for array in (serve, tpu)]
         if all(texts):
-            share = (serve != tpu).astype(np.float64) * np.inf
-            share[np.isnan(share)] = 0.0
+            share = np.where(serve == tpu, 0.0, np.inf)
             absolute = relative = None
         elif any(texts):
             return  # of different types, which has been said
@@ -109,7 +108,7 @@ class OutputComparison:
             with np.errstate(invalid="ignore", over="ignore"):
                 absolute = np.abs(a - b)
             # Where one is NaN or infinite and the other is not, or they are of other signs.
-            absolute[~np.isfinite(absolute)] = np.inf
+            absolute = np.where(np.isfinite(absolute), absolute, np.inf)
             size = np.where(np.isfinite(a), np.abs(a), 0.0)
         absolute = np.where(equal, 0.0, absolute)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -168,4 +167,5 @@ def _plain(value: Any) -> Any:
         return str(complex(value))
     if value.dtype.kind in "iub":
         return value.item()
-    return float(value)
+    # The shortest number that is this one in its own type: 0.1 rather than 0.10000000149.
+    return float(str(value)) if value.dtype == np.float32 else float(value)

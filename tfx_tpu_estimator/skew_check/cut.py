@@ -1,7 +1,9 @@
 """Cuts the TPU computations out of a flat graph: programs, and what of it stays on the host.
 
 A computation without outside_compilation is one program. What outside_compilation sends to the host
-divides it into stages: a stage is all that needs no more trips to the host than so many.
+divides it into stages: a stage is all that needs no more trips to the host than so many. Its program
+computes once more what it needs of earlier ones. So shapes and constants are known while
+it is compiled, as they are to a TPU, which compiles all stages together.
 """
 
 from __future__ import annotations
@@ -73,13 +75,20 @@ class _Cutter:
         self._take_frames_away()
         self._graph = _import(self._nodes.values(), self._source)
         stage_of = self._assign_stages()
-        members: dict[str, list[str]] = defaultdict(list)
-        for name in self._nodes:
-            if name in stage_of:
-                members[stage_of[name]].append(name)
         outputs = self._find_outputs(stage_of)
-        parts = {s: self._make_part(s, names, outputs[s]) for s, names in members.items()}
+        inside = {name: node for name, node in self._nodes.items() if name in self._clusters}
+        parts = {}
+        for stage, tensors in outputs.items():
+            own = [name for name, of in stage_of.items() if of == stage]
+            needed = self._find_needed(own, inside)
+            parts[stage] = self._make_part(stage, [n for n in inside if n in needed], tensors)
         return self._make_host_graph(stage_of, parts)
+
+    def _find_needed(self, own: list[str], inside: dict[str, Any]) -> set[str]:
+        """Returns the nodes of a stage, and those of earlier ones that it needs."""
+        cluster = self._clusters[own[0]]
+        nodes = {name: node for name, node in inside.items() if self._clusters[name] == cluster}
+        return find_reachable(nodes, own)
 
     def _take_frames_away(self) -> None:
         """Replaces what stands around a TPU computation, and notes what is inside."""
@@ -111,22 +120,28 @@ class _Cutter:
 
     def _find_outputs(self, stage_of: dict[str, str]) -> dict[str, list[str]]:
         """Returns the tensors of each program that others read; handles are read past them."""
-        outputs: dict[str, dict[str, None]] = {stage: {} for stage in stage_of.values()}
+        outputs: dict[str, dict[str, None]] = defaultdict(dict)
         for name, node in self._nodes.items():
-            rename_inputs(node, lambda i, to=name: [self._past_handle(i, stage_of, to)])
+            rename_inputs(node, lambda i, to=name: [self._past_handle(i, to)])
             for reference in node.input:
                 source = producer(reference)
-                stage = stage_of.get(source)
-                if stage and not reference.startswith("^") and stage_of.get(name) != stage:
-                    outputs[stage][tensor_name(reference)] = None
+                if (
+                    source in stage_of
+                    and not reference.startswith("^")
+                    and self._leaves(source, name)
+                ):
+                    outputs[stage_of[source]][tensor_name(reference)] = None
         for name in sorted(self._wanted):
             if producer(name) in stage_of:
                 outputs[stage_of[producer(name)]][name] = None
         return {stage: list(names) for stage, names in outputs.items()}
 
-    def _past_handle(self, reference: str, stage_of: dict[str, str], reader: str) -> str:
-        source = producer(reference)
-        if reference.startswith("^") or stage_of.get(source) in (None, stage_of.get(reader)):
+    def _leaves(self, source: str, reader: str) -> bool:
+        """Whether what `reader` reads of `source` comes out of a TPU computation."""
+        return source in self._clusters and self._clusters.get(reader) != self._clusters[source]
+
+    def _past_handle(self, reference: str, reader: str) -> str:
+        if reference.startswith("^") or not self._leaves(producer(reference), reader):
             return reference
         if self._tensor(reference).dtype != tf.resource:
             return reference
@@ -171,12 +186,12 @@ class _Cutter:
             stage = stage_of.get(producer(reference))
             if stage is None:
                 return [reference]
-            return [f"^{stage}"] if reference.startswith("^") else [
-                replaced[tensor_name(reference)]
-            ]  # fmt: skip
+            if reference.startswith("^"):
+                return [f"^{stage}"] if stage in parts else []
+            return [replaced[tensor_name(reference)]]
 
         host = [node for name, node in self._nodes.items() if name not in stage_of]
-        calls = [self._make_call(stage, part, stage_of) for stage, part in parts.items()]
+        calls = [self._make_call(stage, part) for stage, part in parts.items()]
         aliases = [self._make_alias(name, replaced) for name in sorted(self._wanted)
                    if producer(name) in stage_of]  # fmt: skip
         for node in [*host, *calls]:
@@ -187,14 +202,14 @@ class _Cutter:
             feeders={call.name: tuple(i for i in call.input if i[0] != "^") for call in calls},
         )
 
-    def _make_call(self, stage: str, part: ServedPart, stage_of: dict[str, str]) -> Any:
+    def _make_call(self, stage: str, part: ServedPart) -> Any:
         call = tf.compat.v1.NodeDef(name=stage, op="PyFunc")
+        inside = [node.name for node in part.graph_def.node]
         waits = [
             reference
-            for name, of in stage_of.items()
-            if of == stage
+            for name in inside
             for reference in self._nodes[name].input
-            if reference.startswith("^") and stage_of.get(reference[1:]) != stage
+            if reference.startswith("^") and reference[1:] not in self._clusters
         ]
         set_inputs(call, [*part.inputs, *waits])
         types = [self._tensor(name).dtype.as_datatype_enum for name in part.inputs]
