@@ -100,6 +100,7 @@ PUBLIC_NAMES = [
     "call_logit_fn",
     "classifier_parse_example_spec",
     "compile_for_tpu",
+    "compile_saved_model",
     "dnn_linear_combined_model_fn",
     "dnn_logit_fn_builder",
     "dnn_model_fn",

@@ -109,6 +109,7 @@ _EXPORTS = {
     "call_logit_fn": "lowering.logit_fn",
     "classifier_parse_example_spec": "inputs.parse_spec",
     "compile_for_tpu": "compile_api.compile_model",
+    "compile_saved_model": "compile_check.saved_model",
     "dnn_linear_combined_model_fn": "canned.model_fns",
     "dnn_logit_fn_builder": "canned.logit_fns",
     "dnn_model_fn": "canned.model_fns",
@@ -211,6 +212,7 @@ if TYPE_CHECKING:
     from tfx_tpu_estimator.checkpoints.warm_start import VocabInfo, WarmStartSettings
     from tfx_tpu_estimator.compile_api.compile_model import compile_for_tpu
     from tfx_tpu_estimator.compile_check.report import CompileReport
+    from tfx_tpu_estimator.compile_check.saved_model import compile_saved_model
     from tfx_tpu_estimator.config.arguments import ExportSavedModelApiVersion
     from tfx_tpu_estimator.config.base_run_config import BaseRunConfig
     from tfx_tpu_estimator.config.batching import BatchConfig
