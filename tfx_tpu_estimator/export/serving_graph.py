@@ -22,12 +22,15 @@ from tfx_tpu_estimator.lowering.serving_split import (
     divide_for_serving,
     divisible_model,
     find_host_op,
+    is_text_of_host,
 )
 from tfx_tpu_estimator.lowering.tf_internals import (
     many_replicas,
     run_on_tpu_when_served,
     single_replica,
 )
+from tfx_tpu_estimator.lowering.tf_internals_outside import identity_beside
+from tfx_tpu_estimator.lowering.tf_internals_tracing import replace_ops
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
 SERVE_TAGS = (tf.saved_model.SERVING,)
@@ -69,6 +72,15 @@ def build_tpu_graph(model: HostModel, receiver_fn: Callable[[], Any], *, wrap: b
 
 class _NeedsHostError(Exception):
     """A model cannot be put on a TPU as a whole."""
+
+
+# A lookup table belongs to the graph around a computation, its content to the computation: that
+# cannot be, even for a table that is only read on the host.
+_TABLES = ("HashTableV2", "MutableHashTableV2", "MutableDenseHashTableV2", "AnonymousHashTable")
+
+
+def _leave_to_host(op_type: str, name: str, arguments: dict[str, Any]) -> None:
+    raise _NeedsHostError
 
 
 def _call_receiver_fn(receiver_fn: Callable[[], Any]) -> Any:
@@ -120,7 +132,8 @@ def _outputs_on_tpu(model: HostModel, features: Any) -> tuple[dict, Any]:
 
     def computation(*inputs):
         on_tpu = tf.nest.pack_sequence_as(features, inputs)
-        spec = _call(model, on_tpu, use_tpu=True)
+        with replace_ops(dict.fromkeys(_TABLES, _leave_to_host)):
+            spec = _call(model, on_tpu, use_tpu=True)
         if find_host_op(tf.compat.v1.get_default_graph()) is not None:
             raise _NeedsHostError
         found["spec"], found["outputs"] = spec, list_export_outputs(spec)
@@ -142,10 +155,14 @@ def _outputs_divided(model: HostModel, features: Any) -> tuple[dict, Any]:
     with divisible_model(padded):
         spec = _call(model, features, use_tpu=True)
         outputs = list_export_outputs(spec)
-        tensors = [tf.identity(tensor) for tensor in list_tensors(outputs)]
+        given = list_tensors(outputs)
+        tensors = [identity_beside(t) for t in given if not is_text_of_host(t)]
+    if not tensors:
+        return outputs, scaffold_of(spec)
     part = divide_for_serving(features, tensors, before, padded)
-    results = run_on_tpu_when_served(lambda *inputs: part.compute(inputs), part.crossing)
-    return replace_tensors(outputs, results), scaffold_of(spec)
+    results = iter(run_on_tpu_when_served(lambda *inputs: part.compute(inputs), part.crossing))
+    returned = [t if is_text_of_host(t) else next(results) for t in given]
+    return replace_tensors(outputs, returned), scaffold_of(spec)
 
 
 def _can_enter(features: Any) -> bool:

@@ -12,7 +12,11 @@ import tensorflow as tf
 from tfx_tpu_estimator.lowering.collectives import rewrite_collectives
 from tfx_tpu_estimator.lowering.functions import rename_functions
 from tfx_tpu_estimator.lowering.host_part import HostPart, make_host_part
-from tfx_tpu_estimator.lowering.host_side import prune_host_ops, warn_of_pruned
+from tfx_tpu_estimator.lowering.host_side import (
+    prune_host_ops,
+    warn_of_pruned,
+    warn_of_unreached,
+)
 from tfx_tpu_estimator.lowering.host_split import HostSplit, describe_source
 from tfx_tpu_estimator.lowering.rewrites import (
     check_loops,
@@ -67,6 +71,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     with traced.graph.as_default():
         graph_def = keep_reachable(traced.graph.as_graph_def(), fetched)
     outputs = [tensor.op.name for tensor in traced.outputs.tensors.values()]
+    warn_of_unreached(traced.graph, graph_def)
     pruned = prune_host_ops(traced.graph, graph_def, outputs)
     graph_def = keep_reachable(graph_def, fetched)
     host = None

@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import list_device_ops
 from tfx_tpu_estimator.lowering.unsupported import find_line, list_functions, walk_nodes
 
@@ -85,6 +86,29 @@ def warn_of_pruned(pruned: Sequence[PrunedOp]) -> None:
         )  # fmt: skip
     if asserts:
         _logger.warning("A TPU does not check assertions: %s have no effect.", ", ".join(asserts))
+
+
+def warn_of_unreached(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef) -> None:
+    """Names what `tpu.outside_compilation` built to have an effect, but nothing waits for.
+
+    Args:
+      graph: The traced graph.
+      graph_def: What of it runs.
+    """
+    reached = {node.name for node in graph_def.node}
+    lost = [
+        str(PrunedOp(op.name, op.type, find_line(graph, op.name)))
+        for op in graph.get_operations()
+        if op.name not in reached
+        and op.op_def is not None
+        and op.op_def.is_stateful
+        and is_outside(op.node_def)
+    ]
+    if lost:
+        _logger.warning(
+            "These ops of tpu.outside_compilation do not run, as nothing that the model_fn "
+            "returns depends on them: %s. Do it in host_call.", ", ".join(lost),
+        )  # fmt: skip
 
 
 def _find_quiet_functions(graph_def: tf.compat.v1.GraphDef) -> set[str]:

@@ -19,10 +19,12 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.collectives import is_collective
 from tfx_tpu_estimator.lowering.host_side import is_host_only
+from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import list_device_ops
 from tfx_tpu_estimator.lowering.trace import TracedModel
 from tfx_tpu_estimator.lowering.unsupported import (
     check_ops,
+    describe_outside,
     find_line,
     list_functions,
     needs_strings,
@@ -53,6 +55,8 @@ class SplitSource:
       padded: By name of a tensor that the host computes in rows of any width, what fills them up.
       kept: Names of tensors that stay on the host whatever their shape.
       any_batch: Whether the first dimension of what goes to the devices may be unknown.
+      outside: Whether the devices' part may hold what `tpu.outside_compilation` built, which the
+        TPU runtime, not the devices, will run.
       batch_size: Examples of one replica; None if that is not known.
     """
 
@@ -64,6 +68,7 @@ class SplitSource:
     padded: Mapping[str, float]
     kept: frozenset[str] = frozenset()
     any_batch: bool = False
+    outside: bool = False
     batch_size: int | None = None
 
 
@@ -136,6 +141,10 @@ class HostSplit:
                     crossing[tensor.name] = tensor
         return list(crossing.values())
 
+    def can_enter(self, tensor: tf.Tensor) -> bool:
+        """Whether the devices can take a tensor; if not, only what is outside of them reads it."""
+        return tensor.name in self.assumed or self._can_cross(tensor)
+
     def list_effects(self, device_nodes: Iterable[str]) -> list[tf.Operation]:
         """Returns the host's ops that only the order of steps depends on and that do something."""
         awaited = {
@@ -193,10 +202,16 @@ class HostSplit:
         # An op that works on strings says more than the constant that it reads.
         for is_impossible in (lacks_kernel, has_strings):
             found = [n for n in self._graph_def.node if n.name not in feeds and is_impossible(n)]
+            found = [n for n in found if not self._is_left_to_runtime(n)]
             for node in found:
                 self._validate(node)
             required |= {node.name for node in found}
         return required
+
+    def _is_left_to_runtime(self, node: Any) -> bool:
+        if not (self._source.outside and is_outside(node)):
+            return False
+        return self.find_device_root(node.name) is not None
 
     def _validate(self, node: Any) -> None:
         root = self.find_device_root(node.name)
@@ -209,6 +224,7 @@ class HostSplit:
             check_ops(self._source.graph, alone, set())
         suffix = " (string)" if needs_strings(node) and node.op in list_device_ops() else ""
         reason = "" if root == node.name else f" It depends on {self._describe_root(root)}."
+        reason += describe_outside(node)
         line = find_line(self._source.graph, node.name)
         raise unsupported_op_error(node.op + suffix, node.name, line, reason)
 
@@ -230,6 +246,8 @@ class HostSplit:
             for name, reference in consumers[waiting.pop()]:
                 tensor = self._tensor(reference)
                 if name in self.required or self._can_cross(tensor):
+                    continue
+                if self._is_left_to_runtime(self._nodes[name]):
                     continue
                 root = self.find_device_root(name)
                 if root is not None and self._has_unknown_rows(tensor):

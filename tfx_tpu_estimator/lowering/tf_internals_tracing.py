@@ -23,6 +23,7 @@ from tensorflow.python.ops import embedding_ops as _embedding_ops
 from tensorflow.python.training import optimizer as _optimizer
 
 from tfx_tpu_estimator.lowering.tf_internals import many_replicas
+from tfx_tpu_estimator.lowering.tf_internals_outside import marked_outside_compilation
 
 _local = threading.local()
 _patch_lock = threading.Lock()
@@ -218,7 +219,7 @@ def device_computation(num_replicas: int) -> Iterator[set[str]]:
       The names of the ops built inside, filled while they are built.
     """
     context = _DeviceContext()
-    with many_replicas(num_replicas):
+    with many_replicas(num_replicas), marked_outside_compilation():
         context.Enter()
         try:
             yield context.ops

@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import find_function_graph, list_device_ops
 
 _INPUT_FN = "Do it in input_fn, which runs on the host before the batch goes to the TPU"
@@ -163,7 +164,19 @@ def check_ops(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef, fed: set[str]) 
         for node, owner in walk_nodes(graph, graph_def):
             if is_impossible(node) and not (node.name in fed and owner is graph):
                 line = find_line(owner, node.name)
-                raise unsupported_op_error(node.op + suffix, node.name, line)
+                raise unsupported_op_error(
+                    node.op + suffix, node.name, line, describe_outside(node)
+                )
+
+
+def describe_outside(node: Any) -> str:
+    """Returns a sentence, after a blank, if a node was built in `tpu.outside_compilation`."""
+    if not is_outside(node):
+        return ""
+    return (
+        " What tpu.outside_compilation builds can use results of the TPU only in exports; "
+        "training, evaluation and prediction run as one program."
+    )
 
 
 def needs_strings(node: Any) -> bool:
