@@ -47,12 +47,37 @@ def compute_directory_digest(path: str, exclude: Collection[str] = ()) -> str:
     Raises:
         FileNotFoundError: If `path` is no directory.
     """
+    return combine_digests(compute_file_digests(path, exclude))
+
+
+def compute_file_digests(path: str, exclude: Collection[str] = ()) -> dict[str, str]:
+    """Returns the SHA-256 of every file below `path`, by relative path.
+
+    Args:
+        path: A directory, on any file system TFX reads.
+        exclude: Base names of files to leave out.
+
+    Raises:
+        FileNotFoundError: If `path` is no directory.
+    """
     if not fileio.isdir(path):
         raise FileNotFoundError(f"`path` must be a directory, got {path!r}.")
-    return _digest_pairs(
-        (name, compute_file_digest(os.path.join(path, name)))
+    return {
+        name: compute_file_digest(os.path.join(path, name))
         for name in list_files_below(path)
         if os.path.basename(name) not in exclude
+    }
+
+
+def combine_digests(digests: Mapping[str, str], exclude: Collection[str] = ()) -> str:
+    """Returns the digest of a directory whose files have these digests.
+
+    Args:
+        digests: Digests of files by relative path.
+        exclude: Base names of files to leave out.
+    """
+    return _digest_pairs(
+        (name, digest) for name, digest in digests.items() if os.path.basename(name) not in exclude
     )
 
 

@@ -50,9 +50,15 @@ def read_meta_graphs(path: str) -> dict[tuple[str, ...], MetaGraph]:
         model.ParseFromString(content)
     except DecodeError as error:
         raise ValueError(f"{file} cannot be parsed as a SavedModel: {error}.") from error
-    graphs = [_summarize(graph) for graph in model.meta_graphs]
+    graphs = summarize_meta_graphs(model)
     if not graphs:
         raise ValueError(f"{file} holds no metagraph.")
+    return graphs
+
+
+def summarize_meta_graphs(model: saved_model_pb2.SavedModel) -> dict[tuple[str, ...], MetaGraph]:
+    """Returns the metagraphs of a parsed SavedModel, by sorted tags."""
+    graphs = [_summarize(graph) for graph in model.meta_graphs]
     return {graph.tags: graph for graph in graphs}
 
 

@@ -44,13 +44,15 @@ class PusherSpec(ComponentSpec):
 class Pusher(base_component.BaseComponent):
     """Pushes a blessed two-metagraph model to a serving directory.
 
-    A drop-in for the standard Pusher. It checks the model first, copies it under a name that no
-    server looks at, verifies the copy, and renames it to a version number never used before. If
-    the newest version already is this model, nothing is copied.
+    A drop-in for the standard Pusher. It checks that the blessing is about this model's very bytes
+    and that the model can be served, copies it under a name that no server looks at, verifies the
+    copy, and renames it to a version number never used before. If the newest version already is
+    this model, nothing is copied.
 
     Outputs:
         pushed_model: PushedModel with the custom properties `pushed` (1 or 0), `reason` where it
-            was refused, `pushed_destination`, `pushed_version` and `already_newest`.
+            was refused, `pushed_destination`, `pushed_version`, `previous_version`,
+            `already_newest`, `model_digest`, `pushed_digest` and `source_model`.
 
     Example:
         Pusher(

@@ -7,24 +7,21 @@ from typing import Any
 
 from tfx import types
 from tfx.components.pusher import executor as tfx_executor
-from tfx.components.util import model_utils
+from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
-from tfx.utils import io_utils, json_utils, path_utils, proto_utils
+from tfx.utils import json_utils, proto_utils
 
 from .. import constants
-from ..digest import compute_directory_digest, compute_model_digest
-from ..properties import read_int, set_custom_properties
+from ..properties import set_custom_properties
+from .blessing import check_blessings_fit, find_refusal
+from .content import Content, read_content, write_content
 from .model_checks import check_model
-from .options import read_pusher_options
-from .versions import PushedVersion, push_version
+from .options import PusherOptions, read_pusher_options
+from .versions import PushedVersion, RolledBackError, push_content
 
 _logger = logging.getLogger(__name__)
-_WAYS_OUT = {
-    specs.MODEL_BLESSING_KEY: "connect the blessing of the Evaluator that evaluated this model.",
-    specs.INFRA_BLESSING_KEY: "connect the blessing of the validator that checked this model.",
-}
 
 
 class Executor(tfx_executor.Executor):
@@ -46,24 +43,56 @@ class Executor(tfx_executor.Executor):
         Raises:
             ValueError: If the blessing is for another model, the model fails a check, or the
                 destination is none this component can push to.
+            TimeoutError: If another push to the same directory goes on for too long.
             OSError: If the model cannot be copied.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         pushed_model = artifact_utils.get_single_instance(output_dict[specs.PUSHED_MODEL_KEY])
         base = _read_base_directory(exec_properties)
-        custom_config = json_utils.loads(exec_properties.get(specs.CUSTOM_CONFIG_KEY) or "null")
-        options = read_pusher_options(custom_config)
-        refusal = _find_refusal(input_dict)
+        options = read_options(exec_properties)
+        refusal = find_refusal(input_dict)
         if refusal is not None:
-            _logger.warning("Not pushed: %s", refusal)
-            set_custom_properties(pushed_model, {constants.PUSHED: 0, constants.REASON: refusal})
+            refuse(pushed_model, refusal)
             return
-        _check_blessings_fit(input_dict)
-        model_path = self.GetModelPath(input_dict)
-        check_model(model_path, options)
-        pushed = push_version(model_path, base)
-        _archive(model_path, pushed_model.uri)
-        _record(pushed_model, pushed, compute_model_digest(model_path))
+        content = prepare(self.GetModelPath(input_dict), input_dict, options)
+        # Kept in the artifact, as the standard Pusher does, and first: the launcher removes it
+        # if this fails, but nobody removes a version.
+        write_content(content, pushed_model.uri)
+        try:
+            pushed = push_content(content, base, options, source=_find_source(input_dict))
+        except RolledBackError as error:
+            fileio.rmtree(pushed_model.uri)
+            fileio.makedirs(pushed_model.uri)
+            refuse(pushed_model, str(error))
+            return
+        _record(pushed_model, pushed, content, _find_source(input_dict))
+
+
+def read_options(exec_properties: dict[str, Any]) -> PusherOptions:
+    """Reads the options from an execution's properties."""
+    custom_config = json_utils.loads(exec_properties.get(specs.CUSTOM_CONFIG_KEY) or "null")
+    return read_pusher_options(custom_config)
+
+
+def refuse(pushed_model: types.Artifact, reason: str) -> None:
+    """Records that, and why, nothing was pushed."""
+    _logger.warning("Not pushed: %s", reason)
+    set_custom_properties(pushed_model, {constants.PUSHED: 0, constants.REASON: reason})
+
+
+def prepare(
+    model_path: str, input_dict: dict[str, list[types.Artifact]], options: PusherOptions
+) -> Content:
+    """Reads what is to be pushed and makes every check.
+
+    Raises:
+        ValueError: If the blessing is for another model, or the model fails a check.
+    """
+    # Read before it is checked: what is copied later must still be this.
+    content = read_content(model_path, serve_only=options.serve_only)
+    check_model(model_path, options)
+    check_blessings_fit(input_dict, content.source_digest)
+    return content
 
 
 def _read_base_directory(exec_properties: dict[str, Any]) -> str:
@@ -82,85 +111,16 @@ def _read_base_directory(exec_properties: dict[str, Any]) -> str:
             f"`push_destination.filesystem.versioning` {versioning} is unknown; allowed: AUTO, "
             "UNIX_TIMESTAMP."
         )
-    return destination.filesystem.base_directory.rstrip("/")
+    return destination.filesystem.base_directory
 
 
-def _find_refusal(input_dict: dict[str, list[types.Artifact]]) -> str | None:
-    """Says in words why the model must not be pushed, or returns None."""
-    blessings = input_dict.get(specs.MODEL_BLESSING_KEY)
-    if blessings:
-        blessing = artifact_utils.get_single_instance(blessings)
-        if read_int(blessing, constants.BLESSED) != 1:
-            reason = _read_reason(blessing) or "no reason recorded"
-            return f"the Evaluator did not bless the model: {reason}"
-    infra_blessings = input_dict.get(specs.INFRA_BLESSING_KEY)
-    if infra_blessings:
-        infra_blessing = artifact_utils.get_single_instance(infra_blessings)
-        if not model_utils.is_infra_validated(infra_blessing):
-            # Only the TPUValidator gives reasons.
-            reason = _read_reason(infra_blessing)
-            if reason is None:
-                return "the InfraValidator did not bless the model"
-            return f"the TPUValidator did not bless the model: {reason}"
-    if not blessings and not infra_blessings:
-        _logger.warning("Neither `model_blessing` nor `infra_blessing` is given: pushing anyway.")
-    return None
+def _find_source(input_dict: dict[str, list[types.Artifact]]) -> str:
+    models = input_dict.get(specs.MODEL_KEY) or input_dict[specs.INFRA_BLESSING_KEY]
+    return artifact_utils.get_single_instance(models).uri
 
 
-def _read_reason(blessing: types.Artifact) -> str | None:
-    if not blessing.has_custom_property(constants.REASON):
-        return None
-    return blessing.get_string_custom_property(constants.REASON)
-
-
-def _check_blessings_fit(input_dict: dict[str, list[types.Artifact]]) -> None:
-    """Checks that each blessing is about the model that is to be pushed."""
-    models = input_dict.get(specs.MODEL_KEY)
-    if not models:
-        return
-    model = artifact_utils.get_single_instance(models)
-    for key, way_out in _WAYS_OUT.items():
-        if input_dict.get(key):
-            _check_fits(key, artifact_utils.get_single_instance(input_dict[key]), model, way_out)
-
-
-def _check_fits(key: str, blessing: types.Artifact, model: types.Artifact, way_out: str) -> None:
-    blessed_id = read_int(blessing, constants.CURRENT_MODEL_ID)
-    if blessed_id and model.id and blessed_id != model.id:
-        raise ValueError(
-            f"`{key}` is for the model with id {blessed_id}, not for `model` with id {model.id}; "
-            f"{way_out}"
-        )
-    if blessing.has_custom_property(constants.CURRENT_MODEL):
-        uri = blessing.get_string_custom_property(constants.CURRENT_MODEL)
-        if uri.rstrip("/") != model.uri.rstrip("/"):
-            raise ValueError(
-                f"`{key}` is for the model at {uri}, not for `model` at {model.uri}; {way_out}"
-            )
-    if blessing.has_custom_property(constants.MODEL_DIGEST):
-        _check_unchanged(key, blessing, model)
-
-
-def _check_unchanged(key: str, blessing: types.Artifact, model: types.Artifact) -> None:
-    """Checks that the model's files still are those that were blessed."""
-    path = path_utils.serving_model_path(model.uri, path_utils.is_old_model_artifact(model))
-    blessed = blessing.get_string_custom_property(constants.MODEL_DIGEST)
-    digest = compute_model_digest(path)
-    if digest != blessed:
-        raise ValueError(
-            f"the model at {path} has changed since it was blessed: its digest is "
-            f"{digest[:12]}..., and `{key}` is for {blessed[:12]}.... Have it checked again."
-        )
-
-
-def _archive(model_path: str, uri: str) -> None:
-    """Keeps a copy in the PushedModel artifact, as the standard Pusher does."""
-    io_utils.copy_dir(model_path, uri)
-    if compute_directory_digest(uri) != compute_directory_digest(model_path):
-        raise OSError(f"the copy of {model_path} at {uri} differs from it.")
-
-
-def _record(artifact: types.Artifact, pushed: PushedVersion, digest: str) -> None:
+def _record(artifact: types.Artifact, pushed: PushedVersion, content: Content, source: str) -> None:
+    previous = pushed.previous_version
     set_custom_properties(
         artifact,
         {
@@ -169,7 +129,10 @@ def _record(artifact: types.Artifact, pushed: PushedVersion, digest: str) -> Non
             # Text, as the standard Pusher has it.
             constants.PUSHED_VERSION: str(pushed.version),
             constants.ALREADY_NEWEST: int(pushed.already_newest),
-            constants.MODEL_DIGEST: digest,
+            constants.MODEL_DIGEST: content.source_digest,
+            constants.PUSHED_DIGEST: pushed.digest,
+            constants.SOURCE_MODEL: source,
+            constants.PREVIOUS_VERSION: None if previous is None else str(previous),
         },
     )
     if pushed.already_newest:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tfx.dsl.io import fileio
 
-from ..constants import SERVE_TAGS, SERVE_TPU_TAGS
+from ..constants import SAVED_MODEL_FILE, SERVE_TAGS, SERVE_TPU_TAGS
 from ..saved_model import MetaGraph, read_meta_graphs
+from .op_scan import Finding, scan_ops
 from .options import PusherOptions
 
 _logger = logging.getLogger(__name__)
@@ -32,12 +36,13 @@ def check_model(path: str, options: PusherOptions) -> None:
         raise ValueError(f"the model at {path} {_describe(graphs)}; {{serve}} is needed to serve.")
     if SERVE_TPU_TAGS in graphs:
         _check_tpu_graph(path, graphs[SERVE_TAGS], graphs[SERVE_TPU_TAGS])
-    elif options.require_tpu_metagraph:
+    elif options.require_tpu_metagraph and not options.serve_only:
         raise ValueError(
             f"the model at {path} {_describe(graphs)}, not {{serve, tpu}}. Export with "
             "`export_to_tpu=True`, or push it all the same with "
             "`options=PusherOptions(require_tpu_metagraph=False)`."
         )
+    _check_ops(path, options)
     if options.load_model:
         _check_loads(path)
 
@@ -58,6 +63,24 @@ def _check_tpu_graph(path: str, serve: MetaGraph, tpu: MetaGraph) -> None:
             f"the metagraphs {{serve}} and {{serve, tpu}} of {path} differ in the signatures "
             f"{differing}: a request that one answers, the other would refuse. Export the model "
             "again."
+        )
+
+
+def _check_ops(path: str, options: PusherOptions) -> None:
+    """Refuses ops that have no place on a server, in the metagraphs that are pushed."""
+    model = saved_model_pb2.SavedModel()
+    with fileio.open(os.path.join(path, SAVED_MODEL_FILE), "rb") as file:
+        model.ParseFromString(file.read())
+    findings: set[Finding] = set()
+    for graph in model.meta_graphs:
+        if not options.serve_only or tuple(graph.meta_info_def.tags) == SERVE_TAGS:
+            findings.update(scan_ops(graph, options.allowed_ops))
+    if findings:
+        ops = sorted({finding.op for finding in findings})
+        raise ValueError(
+            f"the model at {path} has ops that no model is pushed with: "
+            f"{'; '.join(str(finding) for finding in sorted(findings))}. Export it without them, "
+            f"or allow them with `allowed_ops={tuple(ops)}`."
         )
 
 

@@ -1,35 +1,29 @@
-"""Publishes a model as a new numbered version of a serving directory.
-
-A model server takes any child whose name parses as an integer for a complete version and serves
-the largest. So a model is copied under a name that is no integer, verified, and renamed.
-
-    <base>/1700000000/            versions
-    <base>/.staging-<host>-<pid>-<time>/   a copy under way
-    <base>/.highest_version       the highest number ever used, so that none returns
-"""
+"""Publishes a model as a new numbered version of a serving directory."""
 
 from __future__ import annotations
 
 import dataclasses
 import logging
 import os
-import re
-import socket
-import time
 
-import tensorflow as tf
 from tfx.dsl.io import fileio
-from tfx.utils import io_utils
 
-from ..digest import compute_directory_digest, compute_model_digest
+from ..constants import FINGERPRINT_FILE, SAVED_MODEL_FILE
+from ..digest import combine_digests, compute_file_digests
+from ..properties import join_tag_sets
+from ..saved_model import list_tag_sets
+from .content import Content
+from .lock import hold_serving_dir
+from .options import PusherOptions
+from .publish import choose_version, publish, remove_leftovers, remove_version
+from .records import Records, VersionRecord, now, write_record
+from .serving_dir import list_versions, normalize_base
 
 _logger = logging.getLogger(__name__)
 
-_STAGING = ".staging-"
-_HIGHEST = ".highest_version"
-# A copy of another host that has been there so long belongs to a push that was killed.
-_ABANDONED_SECS = 24 * 3600
-_MAX_RENAMES = 20
+
+class RolledBackError(ValueError):
+    """The model is one that the serving directory was rolled back from."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,137 +33,127 @@ class PushedVersion:
     Attributes:
         path: Directory of the version.
         version: Its number.
+        digest: Digest of the model in it.
         already_newest: True where the model was there before and nothing was copied.
+        previous_version: The newest version before this one; None where there was none.
+        removed: Versions that retention removed.
     """
 
     path: str
     version: int
+    digest: str
     already_newest: bool
+    previous_version: int | None
+    removed: tuple[int, ...] = ()
 
 
-def push_version(model_path: str, base: str) -> PushedVersion:
-    """Copies a model into `base` as its newest version, unless it already is that.
-
-    On a file system without an atomic rename of directories (object stores) the version
-    becomes visible file by file.
+def push_content(
+    content: Content, base: str, options: PusherOptions, *, source: str | None = None
+) -> PushedVersion:
+    """Makes `content` the newest version of a serving directory, unless it already is that.
 
     Args:
-        model_path: A SavedModel directory.
+        content: The files, from `read_content`.
         base: The serving directory; made if it does not exist.
+        options: What to keep, how long to wait.
+        source: Where the model comes from, to be recorded; default: the path it is read from.
 
     Returns:
         The version, new or found.
 
     Raises:
+        RolledBackError: If it is a model that was rolled back and is not allowed again.
+        TimeoutError: If another push goes on for too long.
         OSError: If the copy fails or differs from the model; nothing of it remains.
     """
-    fileio.makedirs(base)
-    remove_abandoned_staging(base)
-    newest = max(list_versions(base).items(), default=None)
-    if newest is not None:
-        number, name = newest
-        path = os.path.join(base, name)
-        # Anything called by a number takes that number, but only a directory can be a model.
-        if fileio.isdir(path) and compute_model_digest(path) == compute_model_digest(model_path):
-            return PushedVersion(path=path, version=number, already_newest=True)
-    staging = os.path.join(
-        base, f"{_STAGING}{socket.gethostname()}-{os.getpid()}-{int(time.time())}"
-    )
-    try:
-        _copy_verified(model_path, staging)
-        return _publish(staging, base)
-    except tf.errors.OpError as error:
-        # What TensorFlow's file systems raise, a full disk among it, is no OSError by itself.
-        raise OSError(f"{model_path} cannot be copied to {base}: {error.message}") from error
-    finally:
-        if fileio.exists(staging):
-            fileio.rmtree(staging)
-
-
-def list_versions(base: str) -> dict[int, str]:
-    """Returns the versions of a serving directory: number and directory name."""
-    names = _list_names(base)
-    return {int(name): name for name in sorted(names) if re.fullmatch(r"\d+", name)}
-
-
-def _list_names(base: str) -> list[str]:
-    # Some file systems end the names of directories with a slash.
-    return [os.fsdecode(name).rstrip("/") for name in fileio.listdir(base)]
-
-
-def remove_abandoned_staging(base: str) -> None:
-    """Removes the copies that killed pushes left in `base`.
-
-    A copy is left alone while the process that makes it lives or, where that cannot be known
-    because it ran on another host, for a day.
-    """
-    for name in _list_names(base):
-        if name.startswith(_STAGING) and _is_abandoned(name):
-            _logger.info("Removing %s, left by a push that was killed.", name)
-            fileio.rmtree(os.path.join(base, name))
-
-
-def _is_abandoned(name: str) -> bool:
-    parts = re.fullmatch(re.escape(_STAGING) + r"(.*)-(\d+)-(\d+)", name)
-    if parts is None:
-        return True
-    host, process, started = parts[1], int(parts[2]), int(parts[3])
-    if host != socket.gethostname():
-        return time.time() - started > _ABANDONED_SECS
-    if process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _copy_verified(source: str, staging: str) -> None:
-    io_utils.copy_dir(source, staging)
-    if compute_directory_digest(staging) != compute_directory_digest(source):
-        raise OSError(
-            f"the copy of {source} at {staging} differs from it: the file system lost or changed "
-            "data. Nothing was pushed."
+    base = normalize_base(base)
+    with hold_serving_dir(base, options.lock_timeout_secs):
+        remove_leftovers(base)
+        records = Records(base)
+        versions = list_versions(base)
+        newest = max(versions, default=None)
+        if newest is not None and digest_version(base, versions[newest]) == content.digest:
+            return _found(base, versions[newest], newest, records, content.digest)
+        if not options.allow_rolled_back:
+            _check_not_rolled_back(content.digest, newest, records)
+        record = VersionRecord(
+            version=choose_version(base, records),
+            kind="push",
+            digest=content.digest,
+            source=source or content.root,
+            source_digest=content.source_digest,
+            tag_sets="serve" if content.replaced else join_tag_sets(list_tag_sets(content.root)),
+            previous_version=newest,
+            time=now(),
+        )
+        path = publish_recorded(content, base, record)
+        return PushedVersion(
+            path=path,
+            version=record.version,
+            digest=content.digest,
+            already_newest=False,
+            previous_version=newest,
+            removed=remove_old_versions(base, options.keep_versions),
         )
 
 
-def _publish(staging: str, base: str) -> PushedVersion:
-    for _ in range(_MAX_RENAMES):
-        version = _choose_version(base)
-        path = os.path.join(base, str(version))
-        # Recorded first: a number must not come back even if this process ends right here.
-        _write_highest(base, version)
-        try:
-            fileio.rename(staging, path)
-        except (OSError, tf.errors.OpError):
-            # Another push has just taken this number; any other failure goes to the caller.
-            if not fileio.exists(path):
-                raise
-            continue
-        return PushedVersion(path=path, version=version, already_newest=False)
-    raise OSError(f"{base}: {_MAX_RENAMES} version numbers in a row were taken by other pushes.")
+def publish_recorded(content: Content, base: str, record: VersionRecord) -> str:
+    """Records a version and publishes it; returns its path."""
+    # Recorded first: a number must not come back even if this process ends right here.
+    write_record(base, record)
+    return publish(content, base, record.version)
 
 
-def _choose_version(base: str) -> int:
-    highest = max(list_versions(base), default=0)
-    return max(int(time.time()), highest + 1, _read_highest(base) + 1)
+def digest_version(base: str, name: str) -> str | None:
+    """Returns the digest of the model in a version; None where it holds no model."""
+    path = os.path.join(base, name)
+    # Anything called by a number takes that number, but only a directory can be a model.
+    if not fileio.isdir(path) or not fileio.exists(os.path.join(path, SAVED_MODEL_FILE)):
+        return None
+    return combine_digests(compute_file_digests(path), exclude=(FINGERPRINT_FILE,))
 
 
-def _read_highest(base: str) -> int:
-    path = os.path.join(base, _HIGHEST)
-    if not fileio.exists(path):
-        return 0
-    with fileio.open(path, "r") as file:
-        text = file.read().strip()
-    # An unreadable note only loses its guard; the numbers present still count.
-    return int(text) if text.isdigit() else 0
+def remove_old_versions(base: str, keep: int | None) -> tuple[int, ...]:
+    """Removes the smallest versions beyond `keep`; only such as have a record of a push.
+
+    Returns:
+        The versions that were removed.
+    """
+    if keep is None:
+        return ()
+    records = Records(base)
+    versions = list_versions(base)
+    removed = []
+    for version in list(versions)[:-keep]:
+        record = records.get(version)
+        if record is not None:
+            remove_version(base, versions[version])
+            write_record(base, dataclasses.replace(record, removed=now()))
+            _logger.info("Removed version %d of %s; %d are kept.", version, base, keep)
+            removed.append(version)
+    return tuple(removed)
 
 
-def _write_highest(base: str, version: int) -> None:
-    path = os.path.join(base, _HIGHEST)
-    temporary = f"{path}-{socket.gethostname()}-{os.getpid()}"
-    io_utils.write_string_file(temporary, f"{version}\n")
-    fileio.rename(temporary, path, overwrite=True)
+def _found(base: str, name: str, version: int, records: Records, digest: str) -> PushedVersion:
+    record = records.get(version)
+    return PushedVersion(
+        path=os.path.join(base, name),
+        version=version,
+        digest=digest,
+        already_newest=True,
+        previous_version=record.previous_version if record else None,
+    )
+
+
+def _check_not_rolled_back(digest: str, newest: int | None, records: Records) -> None:
+    """Refuses what the latest rollbacks, with no push after them, went back from."""
+    record = records.get(newest)
+    while record is not None and record.kind == "rollback":
+        left = records.get(record.previous_version)
+        if left is not None and left.digest == digest:
+            raise RolledBackError(
+                f"this model is version {left.version}, from which version {record.version} "
+                f"rolled back to {record.rolled_back_to} at {record.time}. Push another model, or "
+                "allow it with `allow_rolled_back` (on the command line --allow-rolled-back)."
+            )
+        record = left

@@ -44,7 +44,15 @@ def test_options_travel_in_the_custom_config():
         options=PusherOptions(require_tpu_metagraph=False),
     )
     assert json_utils.loads(pusher.exec_properties["custom_config"]) == {
-        "tpu_estimator_pusher": {"require_tpu_metagraph": False, "load_model": True}
+        "tpu_estimator_pusher": {
+            "require_tpu_metagraph": False,
+            "load_model": True,
+            "serve_only": False,
+            "allowed_ops": [],
+            "keep_versions": None,
+            "allow_rolled_back": False,
+            "lock_timeout_secs": 600.0,
+        }
     }
 
 
