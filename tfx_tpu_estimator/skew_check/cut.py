@@ -1,9 +1,9 @@
 """Cuts the TPU computations out of a flat graph: programs, and what of it stays on the host.
 
 A computation without outside_compilation is one program. What outside_compilation sends to the host
-divides it into stages: a stage is all that needs no more trips to the host than so many. Its program
-computes once more what it needs of earlier ones. So shapes and constants are known while
-it is compiled, as they are to a TPU, which compiles all stages together.
+divides it into stages: a stage is all that needs no more trips to the host than so many. The
+program of a stage computes once more what it needs of earlier ones. So shapes and constants are
+known while it is compiled, as they are to a TPU, which compiles all stages together.
 """
 
 from __future__ import annotations
