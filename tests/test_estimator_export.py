@@ -97,6 +97,16 @@ def test_metagraphs_follow_the_constructor(trained, tmp_path, arguments, tags):
     assert os.path.exists(f"{path}/variables/variables.index")
 
 
+@pytest.mark.parametrize(
+    ("attribute", "tags"), [("_export_to_tpu", {SERVE}), ("_export_to_cpu", {SERVE_TPU})]
+)
+def test_old_programs_choose_the_metagraphs_by_an_attribute(trained, tmp_path, attribute, tags):
+    estimator = reopen(trained)
+    assert getattr(estimator, attribute) is True
+    setattr(estimator, attribute, False)
+    assert set(read_metagraphs(export(estimator, tmp_path))) == tags
+
+
 def test_no_metagraph_at_all_is_refused(trained, tmp_path):
     estimator = reopen(trained, export_to_cpu=False, export_to_tpu=False)
     with pytest.raises(ValueError, match="One of export_to_cpu and export_to_tpu must be true"):

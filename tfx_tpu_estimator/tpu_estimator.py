@@ -243,6 +243,23 @@ class TPUEstimator(Estimator):
             embedding=embedding,
         )
 
+    # Programs of the old class set these two before an export, for servers without a TPU.
+    @property
+    def _export_to_tpu(self) -> bool:
+        return self._export_targets.to_tpu
+
+    @_export_to_tpu.setter
+    def _export_to_tpu(self, value: bool) -> None:
+        self._export_targets = dataclasses.replace(self._export_targets, to_tpu=value)
+
+    @property
+    def _export_to_cpu(self) -> bool:
+        return self._export_targets.to_cpu
+
+    @_export_to_cpu.setter
+    def _export_to_cpu(self, value: bool) -> None:
+        self._export_targets = dataclasses.replace(self._export_targets, to_cpu=value)
+
     def _host_model(self) -> HostModel:
         model = super()._host_model()
         return dataclasses.replace(model, for_tpu=True, embedding=self._embedding)

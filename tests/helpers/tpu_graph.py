@@ -9,7 +9,7 @@ import os
 
 import tensorflow as tf
 from tensorflow.core.framework import node_def_pb2
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 tf1 = tf.compat.v1
 
@@ -31,19 +31,32 @@ def run_tpu_metagraph(directory, signature, feeds):
         nodes = _without_tpu_nodes(list(function.node_def))
         _replace(function.node_def, _with_plain_call(nodes))
     _replace(graph_def.node, _with_plain_call(list(graph_def.node)))
-    reader = tf.train.load_checkpoint(os.path.join(directory, "variables", "variables"))
+    variables = os.path.join(directory, "variables", "variables")
+    saver = metagraph.saver_def
     definition = metagraph.signature_def[signature]
-    with tf.Graph().as_default() as graph, tf1.Session() as session:
+    # A call that is inlined would wait for the ops behind its inputs, also where these are fed;
+    # a call on a TPU is not inlined.
+    config = tf1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    with tf.Graph().as_default(), tf1.Session(config=config) as session:
         tf1.import_graph_def(graph_def, name="")
-        for op in graph.get_operations():
-            if op.type == "VarHandleOp":
-                value = tf.constant(reader.get_tensor(op.get_attr("shared_name").decode()))
-                session.run(tf.raw_ops.AssignVariableOp(resource=op.outputs[0], value=value))
-        session.run(list(metagraph.collection_def["table_initializer"].node_list.value))
+        # As servers do: the saver knows under which names the values were written.
+        session.run(saver.restore_op_name, {saver.filename_tensor_name: variables})
+        main_op = metagraph.collection_def["saved_model_main_op"].node_list.value[0]
+        session.run(main_op, _list_assets(metagraph, directory))
         return session.run(
             {key: info.name for key, info in definition.outputs.items()},
             {definition.inputs[key].name: value for key, value in feeds.items()},
         )
+
+
+def _list_assets(metagraph, directory):
+    """Returns {tensor: path in the export} of the files that the graph reads."""
+    found = {}
+    for packed in metagraph.collection_def["saved_model_assets"].any_list.value:
+        asset = meta_graph_pb2.AssetFileDef.FromString(packed.value)
+        found[asset.tensor_info.name] = os.path.join(directory, "assets", asset.filename)
+    return found
 
 
 def _replace(target, nodes):
