@@ -17,7 +17,8 @@ class PipelineConfig:
     Attributes:
       name: Name of the pipeline in the metadata: letters, digits, `-`, `_` and `.`.
       root: Directory of the artifacts.
-      metadata_path: The SQLite file of ML Metadata; made if it does not exist.
+      metadata_path: The SQLite file of ML Metadata, made if it does not exist; or
+        "postgresql://user:password@host:port/database", or "mysql://" likewise.
       examples_dir: Directory with TFRecords of tf.Examples.
       splits: {split name: file pattern relative to `examples_dir`}.
       module_file: The user's module, as the Trainer takes it.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import time
+from collections.abc import Sequence
 
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -38,20 +40,37 @@ class _NodeReporter(logging.Handler):
             _logger.info("[%d/%d] %s done in %.1f s", self._index, self._count, node, seconds)
 
 
-def run_local(pipeline: tfx_pipeline.Pipeline) -> None:
-    """Runs `pipeline`; returns when every node is done.
+def run_local(
+    pipeline: tfx_pipeline.Pipeline,
+    *,
+    from_nodes: Sequence[str] | None = None,
+    to_nodes: Sequence[str] | None = None,
+) -> None:
+    """Runs `pipeline`, or a part of it; returns when every node is done.
 
-    Progress goes to the logger `tfx_tpu_estimator.pipelines`.
+    Progress goes to the logger `tfx_tpu_estimator.pipelines`. After a failure a second call goes on
+    with the node that failed, if the pipeline has `enable_cache`.
 
     Args:
       pipeline: Of `create_pipeline`.
+      from_nodes: Ids of the nodes to begin with; what lies before them is taken from the latest
+        run. None to begin at the beginning.
+      to_nodes: Ids of the nodes to end with. None to run to the end.
 
     Raises:
+      ValueError: There is no node of that id.
       Exception: Whatever the failing node raised; its execution is marked failed in ML Metadata.
 
     Example:
       run_local(create_pipeline(config))
+      run_local(create_pipeline(config), from_nodes=["Evaluator"])
     """
+    ids = [component.id for component in pipeline.components]
+    for name, nodes in (("from_nodes", from_nodes), ("to_nodes", to_nodes)):
+        _check_nodes(name, nodes or [], ids)
+    options = None
+    if from_nodes or to_nodes:
+        options = tfx_pipeline.RunOptions(from_nodes=from_nodes, to_nodes=to_nodes)
     reporter = _NodeReporter(len(pipeline.components))
     tfx_logger = logging.getLogger("absl")
     level = tfx_logger.level
@@ -59,7 +78,18 @@ def run_local(pipeline: tfx_pipeline.Pipeline) -> None:
     if tfx_logger.getEffectiveLevel() > logging.INFO:
         tfx_logger.setLevel(logging.INFO)
     try:
-        LocalDagRunner().run(pipeline)
+        LocalDagRunner().run(pipeline, run_options=options)
     finally:
         tfx_logger.removeHandler(reporter)
         tfx_logger.setLevel(level)
+
+
+def _check_nodes(name: str, nodes: Sequence[str], ids: Sequence[str]) -> None:
+    for node in nodes:
+        if node not in ids:
+            near = difflib.get_close_matches(node, ids, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ValueError(
+                f"`{name}` has {node!r}, which is no node of the pipeline.{hint} "
+                f"Nodes: {', '.join(ids)}."
+            )

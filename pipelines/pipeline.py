@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common import resolver
 from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
-from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
@@ -16,6 +14,7 @@ from tfx.types import Channel, standard_artifacts
 from tfx_tpu_estimator.components import Evaluator, ImportExampleGen, Pusher, Trainer
 
 from .config import PipelineConfig
+from .metadata_store import make_room, read_connection
 
 
 def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
@@ -30,6 +29,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
     Example:
       LocalDagRunner().run(create_pipeline(config))
     """
+    make_room(config.metadata_path)
     examples = _create_example_gen(config)
     nodes: list[Any] = [examples]
     schema = None
@@ -71,7 +71,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
         pipeline_root=config.root,
         components=[*nodes, trainer, blessed, evaluator, pusher],
         enable_cache=config.enable_cache,
-        metadata_connection_config=_connect_sqlite(config.metadata_path),
+        metadata_connection_config=read_connection(config.metadata_path),
         beam_pipeline_args=list(config.beam_pipeline_args),
     )
 
@@ -84,8 +84,3 @@ def _create_example_gen(config: PipelineConfig) -> ImportExampleGen:
     return ImportExampleGen(
         input_base=config.examples_dir, input_config=example_gen_pb2.Input(splits=splits)
     )
-
-
-def _connect_sqlite(path: str):
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    return metadata.sqlite_metadata_connection_config(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections.abc import Sequence
 
 from . import summary
 from .config import PipelineConfig
@@ -17,19 +18,27 @@ from .report import read_latest_run
 _file_logger = logging.getLogger("pipelines.presentation")
 
 
-def run_and_present(config: PipelineConfig, log_file: str) -> int:
+def run_and_present(
+    config: PipelineConfig,
+    log_file: str,
+    *,
+    from_nodes: Sequence[str] | None = None,
+    to_nodes: Sequence[str] | None = None,
+) -> int:
     """Runs a pipeline on this machine and prints what came of it.
 
     Args:
       config: The pipeline.
       log_file: Where `console.send_logs_to` sends log records, for the message of a failure.
+      from_nodes: Nodes to begin with; None for all.
+      to_nodes: Nodes to end with; None for all.
 
     Returns:
       The exit code: 0, or 1 after a failure, whose traceback is in the log file.
     """
     started = time.monotonic()
     try:
-        run_local(create_pipeline(config))
+        run_local(create_pipeline(config), from_nodes=from_nodes, to_nodes=to_nodes)
         report = read_latest_run(config.metadata_path, config.name)
     except Exception as error:
         _file_logger.error("The pipeline failed.", exc_info=error)

@@ -10,6 +10,8 @@ from ml_metadata.proto import metadata_store_pb2
 
 from tfx_tpu_estimator.components import constants
 
+from .metadata_store import connect, hide_password
+
 _STATES = metadata_store_pb2.Execution.State
 
 
@@ -40,28 +42,11 @@ class RunReport:
         }
 
 
-def connect(metadata_path: str) -> ml_metadata.MetadataStore:
-    """Opens a SQLite store.
-
-    Args:
-      metadata_path: The SQLite file.
-
-    Returns:
-      The store, for queries of one's own.
-
-    Example:
-      connect("out/metadata.sqlite").get_artifacts_by_type("PushedModel")
-    """
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = metadata_path
-    return ml_metadata.MetadataStore(config)
-
-
 def read_latest_run(metadata_path: str, pipeline_name: str) -> RunReport:
     """Reads the latest run of a pipeline.
 
     Args:
-      metadata_path: The SQLite file.
+      metadata_path: The SQLite file, or the server, as in `PipelineConfig`.
       pipeline_name: Name of the pipeline.
 
     Returns:
@@ -81,7 +66,9 @@ def read_latest_run(metadata_path: str, pipeline_name: str) -> RunReport:
         or c.properties["pipeline_name"].string_value == pipeline_name
     ]
     if not runs:
-        raise ValueError(f"{metadata_path} holds no run of a pipeline called {pipeline_name!r}.")
+        raise ValueError(
+            f"{hide_password(metadata_path)} holds no run of a pipeline called {pipeline_name!r}."
+        )
     context = max(runs, key=lambda c: c.id)
     executions = sorted(store.get_executions_by_context(context.id), key=lambda e: e.id)
     nodes = {_node_of(store, e): _STATES.Name(e.last_known_state) for e in executions}

@@ -9,6 +9,7 @@ from typing import Any
 from tfx_tpu_estimator.components import constants
 
 from .config import PipelineConfig
+from .metadata_store import hide_password
 from .report import RunReport
 
 
@@ -120,7 +121,7 @@ def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
     model_run = report.artifacts.get("ModelRun", {})
     lines += [
         f"  Tag sets: {model.get(constants.SERVING_TAG_SETS, '')}",
-        f"  ML Metadata: {config.metadata_path}",
+        f"  ML Metadata: {hide_password(config.metadata_path)}",
         f"  TensorBoard logs: {model_run.get('uri', '')}",
         "",
         "  What to try next",

@@ -171,7 +171,13 @@ PAGES = (
             ),
             Group(
                 "Compile check",
-                ("compile_for_tpu", "CompileReport", "CompilePreflight", "CompileCheckError"),
+                (
+                    "compile_for_tpu",
+                    "compile_saved_model",
+                    "CompileReport",
+                    "CompilePreflight",
+                    "CompileCheckError",
+                ),
             ),
             Group("Skew check", ("skew_check", "SkewReport", "Tolerance")),
             Group(
@@ -264,7 +270,10 @@ PAGES = (
         title="tfx_tpu_estimator.pipelines",
         introduction="Pipelines built from the components. Each name is imported from the module "
         "named here: `config.PipelineConfig`, `pipeline.create_pipeline`, `local_dag.run_local`, "
-        "`report.read_latest_run`, `report.RunReport`, `report.connect`, "
+        "`report.read_latest_run`, `report.RunReport`, `metadata_store.connect`, "
+        "`config_file.load_config`, `kubeflow.compile_kubeflow`, `kubeflow.KubeflowConfig`, "
+        "`kubeflow.StepResources`, `kubeflow.run_ir`, `kubeflow.IrStep`, "
+        "`kubeflow.StepFailedError`, "
         "`console.quiet_third_parties`, `console.send_logs_to`.",
         package="tfx_tpu_estimator.pipelines",
         # The package itself exports nothing: its modules load TFX.
@@ -273,13 +282,34 @@ PAGES = (
             "create_pipeline": "pipeline",
             "run_local": "local_dag",
             "RunReport": "report",
-            "connect": "report",
+            "connect": "metadata_store",
+            "load_config": "config_file",
+            "compile_kubeflow": "kubeflow.compile",
+            "KubeflowConfig": "kubeflow.config",
+            "StepResources": "kubeflow.config",
+            "run_ir": "kubeflow.local_run",
+            "IrStep": "kubeflow.local_run",
+            "StepFailedError": "kubeflow.local_run",
             "read_latest_run": "report",
             "quiet_third_parties": "console",
             "send_logs_to": "console",
         },
         groups=(
-            Group("Building and running", ("PipelineConfig", "create_pipeline", "run_local")),
+            Group(
+                "Building and running",
+                ("PipelineConfig", "create_pipeline", "load_config", "run_local"),
+            ),
+            Group(
+                "Kubeflow Pipelines and Vertex",
+                (
+                    "compile_kubeflow",
+                    "KubeflowConfig",
+                    "StepResources",
+                    "run_ir",
+                    "IrStep",
+                    "StepFailedError",
+                ),
+            ),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
             Group("What is shown", ("quiet_third_parties", "send_logs_to")),
         ),

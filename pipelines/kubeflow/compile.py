@@ -50,20 +50,25 @@ def compile_kubeflow(
         raise ValueError(f"`output_file` must end in .json, .yaml or .yml, got {output_file!r}.")
     config.check_ids([c.id for c in pipeline.components if _has_container(c)])
     _set_resources(pipeline, config)
-    images = {"default_image_path": config.image, **config.images}
     runner = kubeflow_v2_dag_runner.KubeflowV2DagRunner(
         kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(
             display_name=config.display_name,
-            default_image=images,
+            default_image=_choose_images(config),
             use_pipeline_spec_2_1=True,
         )
     )
     job = runner.run(pipeline, write_out=False)
     _name_tasks(job)
+    job["pipelineSpec"]["defaultPipelineRoot"] = pipeline.pipeline_info.pipeline_root
     validate_job(job)
     if output_file is not None:
         _write(job, output_file)
     return job
+
+
+def _choose_images(config: KubeflowConfig) -> Any:
+    # TFX warns of a default image in a dictionary that it is missing.
+    return {"default_image_path": config.image, **config.images} if config.images else config.image
 
 
 def _has_container(component: Any) -> bool:

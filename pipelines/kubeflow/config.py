@@ -103,3 +103,52 @@ class KubeflowConfig:
                     f"`{field}` has {component_id!r}, which is no component of the pipeline.{hint} "
                     f"Components: {', '.join(known)}."
                 )
+
+
+_KEYS = {
+    "cpu": "cpu_limit",
+    "memory": "memory_limit_gib",
+    "accelerator": "accelerator_type",
+    "count": "accelerator_count",
+}
+
+
+def read_options(images: Sequence[str], resources: Sequence[str]) -> KubeflowConfig:
+    """Reads images and resources from texts, as a command line gives them.
+
+    Args:
+      images: "IMAGE" for all steps, once, and "COMPONENT=IMAGE" for single ones.
+      resources: "COMPONENT:cpu=8,memory=32,accelerator=NVIDIA_L4,count=1", any part of it.
+
+    Raises:
+      ValueError: A text is of another form.
+    """
+    general = [text for text in images if "=" not in text]
+    if len(general) != 1:
+        raise ValueError(f"`--image` must be given once without a component, got {general}.")
+    own = dict(text.split("=", 1) for text in images if "=" in text)
+    steps = {}
+    for text in resources:
+        component_id, colon, values = text.partition(":")
+        if not colon:
+            raise ValueError(f"`--resources` must be COMPONENT:KEY=VALUE,..., got {text!r}.")
+        steps[component_id] = _read_resources(text, values)
+    return KubeflowConfig(image=general[0], images=own, resources=steps)
+
+
+def _read_resources(text: str, values: str) -> StepResources:
+    arguments: dict[str, float | int | str] = {}
+    for part in values.split(","):
+        key, _, value = part.partition("=")
+        if key not in _KEYS:
+            raise ValueError(
+                f"`--resources` {text!r} has {key!r}; allowed are {', '.join(_KEYS)}, as in "
+                "Trainer:cpu=8,memory=32."
+            )
+        try:
+            arguments[_KEYS[key]] = (
+                value if key == "accelerator" else int(value) if key == "count" else float(value)
+            )
+        except ValueError as error:
+            raise ValueError(f"`--resources` {text!r}: {value!r} is no number.") from error
+    return StepResources(**arguments)
