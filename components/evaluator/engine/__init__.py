@@ -1,0 +1,1 @@
+"""Metrics by slice, computed in one pass over batches and written as TFMA writes them."""

@@ -1,0 +1,70 @@
+"""Metrics that only TensorFlow Model Analysis knows: its own code, fed with our predictions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_model_analysis as tfma
+
+from .batch import Batch
+from .tfma_names import CombineAll, Preprocessor, metric_types
+
+
+class TfmaRoute:
+    """Runs combiners example by example, as a Beam worker would.
+
+    Args:
+        computations: TFMA's computations, each with a combiner.
+    """
+
+    def __init__(self, computations: Sequence[Any]):
+        self._computations = list(computations)
+        self._preprocessor = Preprocessor(self._computations)
+        self._preprocessor.setup()
+        self._combine = CombineAll(computations=self._computations)
+        self._combine.setup()
+        self._accumulators: dict[int, Any] = {}
+
+    def add(self, batch: Batch, rows: np.ndarray, groups: np.ndarray) -> None:
+        """Adds examples to groups.
+
+        Args:
+            batch: The examples.
+            rows: [m] places in the batch.
+            groups: [m] the group that each is added to.
+        """
+        inputs: dict[int, Any] = {}
+        for row, group in zip(rows.tolist(), groups.tolist(), strict=True):
+            if row not in inputs:
+                extracts = {**batch.rows[row], tfma.SLICE_KEY_TYPES_KEY: ()}
+                (inputs[row],) = self._preprocessor.process(extracts)
+            accumulator = self._accumulators.get(group)
+            if accumulator is None:
+                accumulator = self._combine.create_accumulator()
+            self._accumulators[group] = self._combine.add_input(accumulator, inputs[row])
+
+    def merge(self, groups: Sequence[int]) -> tuple[Any, ...]:
+        """Returns an accumulator for each computation, over some groups together."""
+        found = [self._accumulators[group] for group in groups if group in self._accumulators]
+        if not found:
+            return tuple(self._combine.create_accumulator())
+        # Merging adds to the first one, which other unions of groups need as it is.
+        return tuple(self._combine.merge_accumulators([copy.deepcopy(a) for a in found]))
+
+    def extract(self, groups: Sequence[int]) -> dict[Any, Any]:
+        """Returns the metrics over some groups together."""
+        return self._combine.extract_output(self.merge(groups))
+
+
+def needs_all_features(computation: Any) -> bool:
+    """Whether a computation may look at any feature of an example."""
+    standard = metric_types.StandardMetricInputsPreprocessor
+    for preprocessor in computation.preprocessors or ():
+        if type(preprocessor) is not standard:
+            return True
+        if tfma.FEATURES_KEY in preprocessor.include_filter:
+            return True
+    return False
