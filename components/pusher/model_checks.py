@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
@@ -40,7 +41,7 @@ def check_model(path: str, options: PusherOptions) -> None:
         raise ValueError(
             f"the model at {path} {_describe(graphs)}, not {{serve, tpu}}. Export with "
             "`export_to_tpu=True`, or push it all the same with "
-            "`options=PusherOptions(require_tpu_metagraph=False)`."
+            "`options=PusherOptions(require_tpu_metagraph=False)` (--no-require-tpu)."
         )
     _check_ops(path, options)
     if options.load_model:
@@ -80,19 +81,31 @@ def _check_ops(path: str, options: PusherOptions) -> None:
         raise ValueError(
             f"the model at {path} has ops that no model is pushed with: "
             f"{'; '.join(str(finding) for finding in sorted(findings))}. Export it without them, "
-            f"or allow them with `allowed_ops={tuple(ops)}`."
+            f"or allow them with `allowed_ops={tuple(ops)}` (--allow-op)."
         )
 
 
 def _check_loads(path: str) -> None:
     _logger.info("Loading {serve} of %s to check it.", path)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    with _without_advice(), tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
             tf.compat.v1.saved_model.load(session, list(SERVE_TAGS), path)
         except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
             raise ValueError(
                 f"the {{serve}} metagraph of {path} cannot be loaded: {error}"
             ) from error
+
+
+@contextlib.contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keeps TensorFlow from advising its newer loader, which no server uses."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _describe(graphs: Mapping[tuple[str, ...], MetaGraph]) -> str:
