@@ -8,7 +8,7 @@ from collections.abc import Callable
 MOST_COMPILES = 6
 # From this batch on multiples of 8 are tried, as rows of a tile are filled by them.
 _TILE = 8
-_LARGEST = 2**20
+LARGEST_TRIED = 2**20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +65,13 @@ def _choose(trials: list[Trial]) -> int | None:
     low = max((t.batch for t in trials if t.fits), default=0)
     high = min((t.batch for t in trials if not t.fits), default=None)
     step = _TILE if low >= 8 * _TILE else 1
-    if (high is not None and high - low <= step) or low >= _LARGEST:
+    if (high is not None and high - low <= step) or low >= LARGEST_TRIED:
         return None
     guess = _extrapolate(trials)
     if guess is None:
         guess = low * 2 if high is None else (low + high) // 2
     if high is None:
-        guess = min(max(guess, low + step), _LARGEST)
+        guess = min(max(guess, low + step), LARGEST_TRIED)
     elif not low < guess < high:
         guess = (low + high) // 2
     rounded = guess // step * step
