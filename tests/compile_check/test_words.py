@@ -52,7 +52,10 @@ def test_every_status_has_words(status):
     assert words.describe_problem(make_unfit("train", status, "")).endswith(".")
 
 
-@pytest.mark.parametrize(("batch", "text"), [(None, None), (0, "none fits"), (112, "112")])
+@pytest.mark.parametrize(
+    ("batch", "text"),
+    [(None, None), (0, "none fits"), (1112, "1,112"), (2**20, "1,048,576 or more")],
+)
 def test_the_batch_search(batch, text):
     assert words.describe_largest_batch(make_program(largest_batch=batch)) == text
 
@@ -63,3 +66,9 @@ def test_figures_of_a_program():
     assert words.describe_compile(program) == "102 s, 3.22 GiB of memory; from the cache"
     assert words.describe_rate(program) == "at most 273 examples/s per core"
     assert words.describe_rate(make_program(per_core_batch=None)) is None
+
+
+def test_what_was_not_compiled_is_not_called_compiled():
+    refused = make_report(make_unfit("train", "refused", "no"))
+    assert "before compiling" in words.describe_evidence(refused)
+    assert "not run on a TPU" in words.describe_evidence(make_report())

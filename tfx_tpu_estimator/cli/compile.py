@@ -21,6 +21,7 @@ from tfx_tpu_estimator.cli.compile_options import (
 )
 from tfx_tpu_estimator.cli.compile_output import write_report
 from tfx_tpu_estimator.cli.compile_progress import CompileProgress
+from tfx_tpu_estimator.cli.native_output import native_output_aside
 from tfx_tpu_estimator.compile_check.compiler import CompilerMissingError, describe_compiler
 from tfx_tpu_estimator.compile_check.report import PROGRAMS, CompileReport
 from tfx_tpu_estimator.errors import UserModuleError
@@ -188,12 +189,18 @@ def _compile(module: str, options: dict[str, Any], quiet: bool) -> CompileReport
     try:
         describe_compiler()  # before TensorFlow is loaded, which takes seconds
         # What a module prints must not come between the lines of the report.
-        with CompileProgress(quiet) as progress, contextlib.redirect_stdout(sys.stderr):
+        with (
+            native_output_aside() as stderr,
+            contextlib.redirect_stdout(stderr),
+            CompileProgress(quiet) as progress,
+        ):
             progress.say("Loading TensorFlow and the module")
             with warnings.catch_warnings():
                 # Packages that TensorFlow imports warn of this Python's age.
                 warnings.simplefilter("ignore", FutureWarning)
                 api = importlib.import_module("tfx_tpu_estimator.compile_api.compile_model")
+            # Of functions that models of TensorFlow 1 are made of.
+            warnings.filterwarnings("ignore", message=".* is deprecated and will be removed")
             return api.compile_for_tpu(module, **arguments, progress=progress)
     except (UserModuleError, CompilerMissingError, ValueError, TypeError) as error:
         raise click.UsageError(name_options(str(error))) from error

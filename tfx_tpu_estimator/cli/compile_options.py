@@ -38,6 +38,9 @@ class TopologyType(click.ParamType):
         except ValueError as error:
             self.fail(name_options(str(error)), param, ctx)
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        return f"For example {', '.join(EXAMPLES)}."
+
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:

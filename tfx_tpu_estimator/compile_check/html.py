@@ -74,7 +74,7 @@ def _render_verdict(report: CompileReport) -> Markup:
         verdict.tone,
         verdict.title,
         element("ul", problems) if problems else None,
-        element("p", words.COMPILED_NOT_RUN, class_="soft"),
+        element("p", words.describe_evidence(report), class_="soft"),
     )
 
 

@@ -14,8 +14,6 @@ WIDTH, HEIGHT = 560, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 26, 46
 # Labels closer than this, in the plot's units, would cover each other.
 _LABEL_HEIGHT, _LABEL_WIDTH = 19, 70
-# Names of so many programs as there are kinds of fit in here.
-_ROOM_BELOW = 40 + 4 * _LABEL_HEIGHT
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,7 +129,9 @@ def _draw_programs(chip: Chip, programs: Sequence[ProgramReport], scale: _Scale)
         speed = _attainable(chip, intensity)
         x, y = scale.place_x(intensity), scale.place_y(speed)
         label_x = min(max(x, _LEFT + _LABEL_WIDTH / 2), WIDTH - _RIGHT - _LABEL_WIDTH / 2)
-        label_y = _find_free(taken, label_x, y)
+        # Below the dot, or above it where so many names might not find room.
+        is_low = y + 40 + len(programs) * _LABEL_HEIGHT > HEIGHT - _BOTTOM
+        label_y = _find_free(taken, label_x, y, is_low)
         taken.append((label_x, label_y))
         note = (
             f"{program.program}: {format_digits(intensity)} FLOP per byte, at most "
@@ -151,10 +151,9 @@ def _draw_programs(chip: Chip, programs: Sequence[ProgramReport], scale: _Scale)
     return lines + dots
 
 
-def _find_free(taken: Sequence[tuple[float, float]], x: float, y: float) -> float:
-    """Returns the height of a name for the dot at x, y: below it, or above where it is low."""
-    is_low = y > HEIGHT - _BOTTOM - _ROOM_BELOW
-    place, step = (y - 24, -_LABEL_HEIGHT) if is_low else (y + 40, _LABEL_HEIGHT)
+def _find_free(taken: Sequence[tuple[float, float]], x: float, y: float, above: bool) -> float:
+    """Returns the height of a name for the dot at x, y where no other name is."""
+    place, step = (y - 24, -_LABEL_HEIGHT) if above else (y + 40, _LABEL_HEIGHT)
     while any(
         abs(x - other) < _LABEL_WIDTH and abs(place - height) < _LABEL_HEIGHT
         for other, height in taken

@@ -84,7 +84,8 @@ def _make_tables(
     topology: str, programs: Sequence[ProgramReport], framed: bool, details: bool
 ) -> Iterator[Table]:
     yield _make_memory_table(topology, programs, framed)
-    yield _make_work_table(topology, programs, framed)
+    if any(program.compile_seconds is not None for program in programs):
+        yield _make_work_table(topology, programs, framed)
     if any(program.collectives for program in programs):
         yield _make_collective_table(topology, programs, framed)
     for program in programs:
@@ -172,7 +173,7 @@ def _print_verdict(console: Console, report: CompileReport) -> None:
         head = Text(f"{program.program} on {program.topology.name}: ", style="bold")
         _print_words(console, head.append(text.strip(), style="not bold"))
     title = Text(f"{verdict.title} ", style=_TONES[verdict.tone])
-    _print_words(console, title.append(words.COMPILED_NOT_RUN, style="not bold default"))
+    _print_words(console, title.append(words.describe_evidence(report), style="not bold default"))
 
 
 def _print_words(console: Console, text: Text) -> None:

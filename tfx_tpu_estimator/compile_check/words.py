@@ -13,25 +13,26 @@ from tfx_tpu_estimator.compile_check.figures import (
     format_words,
 )
 from tfx_tpu_estimator.compile_check.report import CompileReport, ProgramReport, Topology
+from tfx_tpu_estimator.compile_check.search import LARGEST_TRIED
 
 # What came out for a program, in a few words, and for a narrow column.
 STATUS_WORDS = {
     reports.FITS: "fits",
     reports.TOO_LARGE: "too large",
-    reports.REFUSED: "cannot run on a TPU",
+    reports.REFUSED: "cannot run",
     reports.CRASHED: "compiler crashed",
     reports.TIMED_OUT: "time limit",
     reports.FAILED: "compiler refused it",
 }
 SHORT_STATUS_WORDS = {
     **STATUS_WORDS,
-    reports.REFUSED: "cannot run",
     reports.CRASHED: "crashed",
     reports.FAILED: "refused",
 }
 _UNDECIDED = (reports.CRASHED, reports.TIMED_OUT)
 
-COMPILED_NOT_RUN = "Compiled by the TPU compiler, not run on a TPU."
+_COMPILED_NOT_RUN = "Compiled by the TPU compiler, not run on a TPU."
+_NOT_COMPILED = "This was found before compiling; no TPU was used."
 # What a reader could take from the figures, and must not.
 LIMITS = (
     "No TPU was used: the TPU compiler compiled for a description of the topology. That a program "
@@ -78,6 +79,12 @@ def describe_report(report: CompileReport) -> Verdict:
         title=_title_of_problems(report, wrong, undecided),
         problems=tuple((program, describe_problem(program)) for program in wrong),
     )
+
+
+def describe_evidence(report: CompileReport) -> str:
+    """Returns what the verdict rests on."""
+    compiled = any(program.compile_seconds is not None for program in report.programs)
+    return _COMPILED_NOT_RUN if compiled else _NOT_COMPILED
 
 
 def _title_of_success(report: CompileReport) -> str:
@@ -137,7 +144,10 @@ def describe_largest_batch(program: ProgramReport) -> str | None:
     """Returns the result of the search for the largest batch, or None if there was none."""
     if program.largest_batch is None:
         return None
-    return str(program.largest_batch) if program.largest_batch else "none fits"
+    if not program.largest_batch:
+        return "none fits"
+    more = " or more" if program.largest_batch >= LARGEST_TRIED else ""
+    return f"{program.largest_batch:,}{more}"
 
 
 def list_topologies(programs: Sequence[ProgramReport]) -> list[str]:

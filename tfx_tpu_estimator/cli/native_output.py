@@ -1,0 +1,54 @@
+"""Keeps what native libraries write to the terminal apart from what this package says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import TextIO
+
+_STDERR = 2
+
+
+@contextlib.contextmanager
+def native_output_aside() -> Iterator[TextIO]:
+    """Sends what native code writes to the standard error to a file, which an error brings back.
+
+    XLA's notes on its devices know no log level, and break a line that is updated in place.
+
+    Yields:
+        The standard error of Python code, which still goes where it went.
+
+    Example:
+        with native_output_aside() as stderr:
+            print("visible", file=stderr)
+    """
+    if not _is_native(sys.stderr):  # captured, as in a test
+        yield sys.stderr
+        return
+    sys.stderr.flush()
+    terminal = os.fdopen(os.dup(_STDERR), "w", buffering=1, encoding="utf-8", errors="replace")
+    python_stderr = sys.stderr
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), _STDERR)
+        sys.stderr = terminal
+        try:
+            yield terminal
+        except Exception:
+            aside.seek(0)
+            terminal.write(aside.read().decode(errors="replace"))
+            raise
+        finally:
+            terminal.flush()
+            sys.stderr = python_stderr
+            os.dup2(terminal.fileno(), _STDERR)
+            terminal.close()
+
+
+def _is_native(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == _STDERR
+    except (OSError, ValueError):  # it has no file
+        return False
