@@ -31,7 +31,7 @@ import click
     "--tolerance",
     "tolerances",
     multiple=True,
-    metavar="NAME=ABSOLUTE,RELATIVE",
+    metavar="NAME=ABSOLUTE,RELATIVE[,OF_LARGEST]",
     help="Instead of the default, for a dtype, an output, or signature/output; may be repeated. "
     "Such as float32=1e-3,1e-2.",
 )
@@ -87,13 +87,13 @@ def skew(
 
 
 def _read_tolerance(text: str) -> tuple[str, object]:
-    """Reads NAME=ABSOLUTE,RELATIVE."""
+    """Reads NAME=ABSOLUTE,RELATIVE[,OF_LARGEST]."""
     from tfx_tpu_estimator.skew_check.tolerance import Tolerance
 
     name, _, numbers = text.rpartition("=")
-    parts = numbers.split(",")
+    parts = [*numbers.split(","), "0"] if numbers.count(",") == 1 else numbers.split(",")
     try:
-        absolute, relative = (float(part) for part in parts)
+        absolute, relative, of_largest = (float(part) for part in parts)
     except ValueError as error:
         raise ValueError(
             "`--tolerance` must be NAME=ABSOLUTE,RELATIVE, such as float32=1e-3,1e-2; got "
@@ -101,4 +101,4 @@ def _read_tolerance(text: str) -> tuple[str, object]:
         ) from error
     if not name:
         raise ValueError(f"`--tolerance` {text!r} names nothing; begin with a dtype or an output.")
-    return name, Tolerance(absolute=absolute, relative=relative)
+    return name, Tolerance(absolute=absolute, relative=relative, of_largest=of_largest)

@@ -113,7 +113,8 @@ class OutputComparison:
         absolute = np.where(equal, 0.0, absolute)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             relative = np.where(equal, 0.0, absolute / size)
-            allowed = self._tolerance.absolute + self._tolerance.relative * size
+            given = self._tolerance
+            allowed = given.absolute + given.relative * size + given.of_largest * size.max()
             share = np.where(equal, 0.0, absolute / allowed)
         return absolute, relative, share
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,8 +22,11 @@ from tfx_tpu_estimator.skew_check.programs import PartError
 from tfx_tpu_estimator.skew_check.report import SignatureReport, SkewReport
 from tfx_tpu_estimator.skew_check.saved_graphs import SERVE, SERVE_TPU, read_metagraphs
 from tfx_tpu_estimator.skew_check.signatures import SignaturePair, pair_signatures
+from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 from tfx_tpu_estimator.skew_check.tolerance import Tolerance, choose_tolerance, validate_tolerances
 from tfx_tpu_estimator.skew_check.tpu_graph import TPUGraph
+
+_SECONDS_BETWEEN_LINES = 2.0
 
 
 def run_check(
@@ -177,10 +181,13 @@ class _Run:
 
     def check(self, rows: Iterator[Row], size: int, count: int | None) -> int:
         """Runs both graphs on all examples; returns how many these were."""
-        done = 0
+        done, told = 0, time.monotonic()
         while batch := list(itertools.islice(rows, size)):
             done += self._run_batch(batch, size)
-            self._tell(f"{done} examples" + (f" of at most {count}" if count else ""))
+            if time.monotonic() - told > _SECONDS_BETWEEN_LINES:
+                self._tell(f"{done} examples" + (f" of at most {count}" if count else ""))
+                told = time.monotonic()
+        self._tell(f"{done} examples done")
         return done
 
     def _run_batch(self, batch: list[Row], size: int) -> int:
@@ -206,7 +213,7 @@ class _Run:
             validate_serialized(batch)
             raise ValueError(
                 f"`examples` do not fit the signature {pair.name!r}; {{serve}} says: "
-                f"{_first_line(error)}"
+                f"{explain(error)}"
             ) from error
         feeds = {pair.tpu_feeds[key]: value for key, value in values.items()}
         tpu = self._run_tpu(group, feeds)
@@ -227,7 +234,7 @@ class _Run:
             except PartError as error:
                 self._stop(running, str(error), error.part)
             except tf.errors.OpError as error:
-                self._stop(running, f"{{serve, tpu}} fails: {_first_line(error)}", None)
+                self._stop(running, f"{{serve, tpu}} fails: {explain(error)}", None)
         return {}
 
     def _stop(self, running: list[_Checked], reason: str, part: str | None) -> None:
@@ -236,7 +243,3 @@ class _Run:
             if part is None or any(part in self._tpu.inspect(name).parts for name in names):
                 checked.problems.append(reason)
                 checked.stopped = True
-
-
-def _first_line(error: tf.errors.OpError) -> str:
-    return str(error.message or error).strip().splitlines()[0][:400]

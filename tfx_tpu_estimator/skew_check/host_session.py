@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable, producer, tensor_name
 from tfx_tpu_estimator.skew_check.saved_graphs import describe_tags, variables_prefix
+from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 
 _MAIN_OPS = ("saved_model_main_op", "legacy_init_op")
 _INIT_SIGNATURE = "__saved_model_init_op"
@@ -63,7 +64,7 @@ class HostSession:
             return self._session.run(reads)
         except tf.errors.FailedPreconditionError as error:
             raise ValueError(
-                f"A variable that the TPU computation reads has no value: {_first_line(error)} "
+                f"A variable that the TPU computation reads has no value: {explain(error)} "
                 f"The Saver of {self._tags} does not restore it; export again."
             ) from error
 
@@ -73,7 +74,7 @@ class HostSession:
         except (ValueError, tf.errors.OpError) as error:
             raise ValueError(
                 f"The graph {self._tags} of {self._directory!r} cannot be read by TensorFlow "
-                f"{tf.__version__}: {_first_line(error)} If it has ops of a library of its own, "
+                f"{tf.__version__}: {explain(error)} If it has ops of a library of its own, "
                 "load that first, with tf.load_op_library."
             ) from error
 
@@ -91,7 +92,7 @@ class HostSession:
                 tf.errors.InvalidArgumentError) as error:  # fmt: skip
             raise ValueError(
                 f"The variables of {self._directory!r} do not fit its graph {self._tags}, or are "
-                f"truncated: {_first_line(error)} Copy the folder variables/ whole, or export "
+                f"truncated: {explain(error)} Copy the folder variables/ whole, or export "
                 "again."
             ) from error
 
@@ -108,7 +109,7 @@ class HostSession:
             except tf.errors.OpError as error:
                 raise ValueError(
                     f"The graph {self._tags} of {self._directory!r} cannot be initialised, its "
-                    f"tables or assets for instance: {_first_line(error)} Copy the folder assets/ "
+                    f"tables or assets for instance: {explain(error)} Copy the folder assets/ "
                     "as well, or export again."
                 ) from error
 
@@ -142,8 +143,3 @@ def keep_needed(metagraph: Any, wanted: Sequence[str]) -> tf.compat.v1.GraphDef:
     for node in kept.node:
         node.device = ""
     return kept
-
-
-def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "message", "") or error).strip().splitlines()[0]
-    return text[:400].rstrip(".") + "."

@@ -34,13 +34,8 @@ def print_report(report: SkewReport, file: TextIO | None = None) -> None:
         f"{escape(report.saved_model)}: {report.examples} examples, {report.batch_size} at a time, "
         f"programs run on {escape(report.device)}"
     )
-    for program in report.programs:
-        count = sum(program.ops.values())
-        inputs = ", ".join(program.inputs) or "no inputs"
-        console.print(
-            f"  TPU computation {program.name}: {count} ops, {program.variables} variables, "
-            f"{inputs}; {program.seconds:.1f} s to compile", markup=False,
-        )  # fmt: skip
+    for line in _describe_programs(report):
+        console.print(line, markup=False)
     console.print()
     if any(signature.outputs for signature in report.signatures):
         console.print(_make_table(report, console.is_terminal))
@@ -50,6 +45,20 @@ def print_report(report: SkewReport, file: TextIO | None = None) -> None:
     head = "PASSED" if report.passed else "FAILED"
     text = report.verdict.removeprefix(f"{head}: ")
     console.print(f"[{style}]{head}[/{style}]: {escape(text)}")
+
+
+def _describe_programs(report: SkewReport) -> list[str]:
+    """Returns a line for each TPU computation, whatever number of shapes it was compiled for."""
+    lines = []
+    for name in dict.fromkeys(program.name for program in report.programs):
+        same = [program for program in report.programs if program.name == name]
+        first, seconds = same[0], sum(program.seconds for program in same)
+        shapes = f"{len(same)} shapes" if len(same) > 1 else ", ".join(first.inputs) or "no inputs"
+        lines.append(
+            f"  TPU computation {name}: {sum(first.ops.values())} ops, {first.variables} "
+            f"variables; compiled for {shapes} in {seconds:.1f} s"
+        )
+    return lines
 
 
 def _make_table(report: SkewReport, framed: bool) -> Table:

@@ -18,11 +18,13 @@ _REAL_PART = {"complex64": "float32", "complex128": "float64"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """A difference that is allowed: `absolute + relative * |value of {serve}|`.
+    """A difference that is allowed: the sum of three parts.
 
     Attributes:
-      absolute: Matters near zero.
-      relative: Part of the value.
+      absolute: A number. Matters where all values are near zero.
+      relative: Part of the value of {serve}.
+      of_largest: Part of the largest value of {serve} in the same output and batch. Matters where
+        a value is near zero because larger ones cancelled.
 
     Example:
       >>> Tolerance(absolute=1e-5, relative=1e-4).is_exact
@@ -31,9 +33,10 @@ class Tolerance:
 
     absolute: float = 0.0
     relative: float = 0.0
+    of_largest: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("absolute", "relative"):
+        for name in ("absolute", "relative", "of_largest"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
                 raise ValueError(f"Tolerance `{name}` must be a number >= 0; got {value!r}.")
@@ -41,20 +44,21 @@ class Tolerance:
     @property
     def is_exact(self) -> bool:
         """Whether no difference is allowed."""
-        return not self.absolute and not self.relative
+        return not self.absolute and not self.relative and not self.of_largest
 
     def __str__(self) -> str:
-        return "exact" if self.is_exact else f"{self.absolute:g} + {self.relative:g} |x|"
+        parts = [(self.absolute, ""), (self.relative, " |x|"), (self.of_largest, " max |x|")]
+        return " + ".join(f"{value:g}{of}" for value, of in parts if value) or "exact"
 
 
 EXACT = Tolerance()
 
 # Why these: see "Tolerances" in docs/skew_check.md.
 DEFAULT_TOLERANCES: Mapping[str, Tolerance] = {
-    "float64": Tolerance(absolute=1e-9, relative=1e-9),
-    "float32": Tolerance(absolute=1e-5, relative=1e-4),
-    "float16": Tolerance(absolute=2e-3, relative=1e-2),
-    "bfloat16": Tolerance(absolute=1e-2, relative=4e-2),
+    "float64": Tolerance(absolute=1e-12, relative=1e-9, of_largest=1e-9),
+    "float32": Tolerance(absolute=1e-6, relative=1e-4, of_largest=1e-5),
+    "float16": Tolerance(absolute=1e-4, relative=1e-2, of_largest=2e-3),
+    "bfloat16": Tolerance(absolute=1e-3, relative=4e-2, of_largest=1e-2),
 }
 
 
