@@ -27,6 +27,7 @@ from tfx_tpu_estimator.skew_check.graph_nodes import (
     tensor_name,
 )
 from tfx_tpu_estimator.skew_check.stages import OUTSIDE, find_stages
+from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 
 _FRAME = ("TPUReplicateMetadata", "TPUCompilationResult", "TPUOrdinalSelector")
 _HANDLE = "VarHandleOp"
@@ -278,6 +279,7 @@ def _import(nodes: Iterable[Any], source: tf.compat.v1.GraphDef) -> tf.Graph:
             tf.compat.v1.import_graph_def(make_graph_def(nodes, source), name="")
         except (ValueError, tf.errors.OpError) as error:
             raise ValueError(
-                f"The {{serve, tpu}} graph cannot be read by TensorFlow {tf.__version__}: {error}"
+                f"The {{serve, tpu}} graph cannot be read by TensorFlow {tf.__version__}: "
+                f"{explain(error)}"
             ) from error
     return graph

@@ -22,6 +22,7 @@ from tfx_tpu_estimator.skew_check.graph_nodes import (
     set_inputs,
     slot,
 )
+from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 
 REPLICATE = "_tpu_replicate"
 _PARTITIONED_CALL = "TPUPartitionedCall"
@@ -125,7 +126,7 @@ class _Flattener:
         if name not in self._library:
             raise ValueError(f"The op `{call.name}` calls `{name}`, which the model does not have.")
         function = self._library[name]
-        body, tensors = function_to_graph_def(self._library_graph, function)
+        body, tensors = self._take_apart(call, function)
         arguments = [i for i in call.input if not i.startswith("^")]
         waits = [i for i in call.input if i.startswith("^")]
         if call.op == _PARTITIONED_CALL:
@@ -162,6 +163,16 @@ class _Flattener:
         for index, reference in enumerate(returned):
             self._values[(call.name, index)] = reference
         return added
+
+    def _take_apart(self, call: Any, function: Any) -> tuple[tf.compat.v1.GraphDef, dict[str, str]]:
+        try:
+            return function_to_graph_def(self._library_graph, function)
+        except (KeyError, RuntimeError, ValueError, tf.errors.OpError) as error:
+            raise ValueError(
+                f"The function that the op `{call.name}` of {{serve, tpu}} calls cannot be read by "
+                f"TensorFlow {tf.__version__}: {explain(error)} If the model has ops of a library "
+                "of its own, load that first, with tf.load_op_library."
+            ) from error
 
     def _add_rows_graph(
         self, call: str, what: str, built: tuple[Any, list[str], list[str]], arguments: list[str]

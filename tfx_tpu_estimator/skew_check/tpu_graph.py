@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tfx_tpu_estimator.execution.device import DeviceSet
+from tfx_tpu_estimator.skew_check.bfloat16 import Bfloat16Nodes
 from tfx_tpu_estimator.skew_check.cut import cut_programs
 from tfx_tpu_estimator.skew_check.flatten import flatten_graph
 from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable, producer
@@ -31,8 +31,8 @@ class TensorFacts:
 
     Attributes:
       parts: Names of the programs.
-      in_bfloat16: Whether one of these computes in bfloat16, or multiplies in it, as TPUs do with
-        float32 unless told otherwise.
+      in_bfloat16: Whether it is computed from anything in bfloat16, or by a device that multiplies
+        in it, as TPUs do with float32 unless told otherwise.
       notes: What may make it differ without being a fault.
     """
 
@@ -62,6 +62,7 @@ class TPUGraph:
     def __init__(self, directory: str, metagraph: Any, wanted: Sequence[str], devices: DeviceSet):
         flat = flatten_graph(metagraph.graph_def)
         self._resolve = flat.resolve
+        self._bfloat16 = Bfloat16Nodes(flat)
         host = cut_programs(flat, [*wanted, *list_needed(metagraph)])
         self._host = host
         self._platform = devices.platform
@@ -100,19 +101,9 @@ class TPUGraph:
         return TensorFacts(
             parts=frozenset(parts),
             in_bfloat16=bool(parts and self._platform == "tpu")
-            or any(_uses_bfloat16(part.graph_def) for part in parts.values()),
+            or self._bfloat16.is_before(self._resolve(name)),
             notes=tuple(note for part in parts.values() for note in _list_notes(part)),
         )
-
-
-def _uses_bfloat16(graph_def: tf.compat.v1.GraphDef) -> bool:
-    wanted = tf.bfloat16.as_datatype_enum
-    nodes = [*graph_def.node, *(n for f in graph_def.library.function for n in f.node_def)]
-    return any(
-        attribute.type == wanted or wanted in attribute.list.type
-        for node in nodes
-        for attribute in node.attr.values()
-    )
 
 
 def _list_notes(part: Any) -> list[str]:
