@@ -73,6 +73,19 @@ def test_contrib_only_when_asked():
     ("statements", "expected"),
     [
         ("import tensorflow as tf; x = tf.compat.v1.estimator.tpu.TPUEstimator", "TPUEstimator"),
+        (
+            "from tensorflow_estimator.python.estimator.tpu import tpu_estimator as t; "
+            "x = t.inference_on_tpu",
+            "inference_on_tpu",
+        ),
+        (
+            "from tensorflow.python.tpu.tpu_estimator import model_fn_inference_on_tpu as x",
+            "model_fn_inference_on_tpu",
+        ),
+        ("from tensorflow.contrib.tpu.python.tpu.tpu_estimator import BatchConfig as x",
+         "BatchConfig"),
+        ("import tensorflow as tf; x = tf.compat.v1.estimator.tpu.BatchConfig", "BatchConfig"),
+        ("import tensorflow as tf; x = tf.estimator.export.EvalOutput", "EvalOutput"),
         ("from tensorflow.compat.v1 import estimator; x = estimator.ModeKeys", "ModeKeys"),
         ("import tensorflow.compat.v1.estimator as e; x = e.tpu.TPUConfig", "TPUConfig"),
         ("from tensorflow.compat.v2 import estimator as e; x = e.EstimatorSpec", "EstimatorSpec"),

@@ -120,7 +120,14 @@ EARLY_STOPPING = {
     )
 }
 INPUTS = _own("numpy_input_fn", "pandas_input_fn")
-TPU = _own("InputPipelineConfig", "RunConfig", "TPUConfig", "TPUEstimator", "TPUEstimatorSpec")
+# The old module had these, its public namespace did not; here both have.
+_INFERENCE = _own(
+    "BatchConfig", "ExportSavedModelApiVersion", "inference_on_tpu", "model_fn_inference_on_tpu"
+)
+TPU = {
+    **_own("InputPipelineConfig", "RunConfig", "TPUConfig", "TPUEstimator", "TPUEstimatorSpec"),
+    **_INFERENCE,
+}
 TPU_EXPERIMENTAL = _own("EmbeddingConfigSpec")
 # Gone from tf.compat.v1.tpu.experimental since TensorFlow 2.16.
 EMBEDDING_PARAMETERS = _own(
@@ -132,17 +139,14 @@ EMBEDDING_PARAMETERS = _own(
 
 _LEGACY = "tensorflow_estimator.python.estimator"
 _TPU_ESTIMATOR = {
+    **_INFERENCE,
     **_own(
-        "BatchConfig",
         "EmbeddingConfigSpec",
-        "ExportSavedModelApiVersion",
         "InputPipelineConfig",
         "RunConfig",
         "TPUConfig",
         "TPUEstimator",
         "TPUEstimatorSpec",
-        "inference_on_tpu",
-        "model_fn_inference_on_tpu",
     ),
     "TPUContext": f"{_OWN}.config.context:TPUContext",
     "CrossShardOptimizer": f"{_V1}:tpu.CrossShardOptimizer",

@@ -6,11 +6,6 @@ _GENERAL = "It is not among the names that this package supplies: see docs/migra
 
 # The last part of a dotted name, or a whole one -> what to do. The longest match counts.
 _WAYS_OUT = {
-    **{
-        name: f"It is tensorflow_estimator.python.estimator.tpu.tpu_estimator.{name}, and "
-        f"tfx_tpu_estimator.{name}."
-        for name in ("BatchConfig", "inference_on_tpu", "model_fn_inference_on_tpu")
-    },
     "KMeans": "Use a clustering library such as scikit-learn.",
     "LinearSDCA": "Use LinearClassifier with the optimizer 'Ftrl'.",
     "RNNClassifier": "Write a model_fn with tf.compat.v1.nn.dynamic_rnn or tf.keras layers.",
