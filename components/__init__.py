@@ -1,8 +1,9 @@
-"""TFX components that run TPUEstimator programs: ImportExampleGen, Trainer, Evaluator, Pusher.
+"""TFX components that run TPUEstimator programs, check them for a TPU, and push them.
 
     from tfx_tpu_estimator.components import Evaluator, Pusher, Trainer, TPUEstimatorOptions
 
-Each is a drop-in for the standard component of the same name. TFX is loaded when one
+ImportExampleGen, Trainer, Evaluator and Pusher are drop-ins for the standard components of the same
+names; TPUValidator takes the place of InfraValidator. TFX is loaded when one
 of the components is first used, not when this package is imported.
 """
 
@@ -13,11 +14,16 @@ from typing import Any
 
 _EXPORTS = {
     "Evaluator": ".evaluator.component",
+    "EvaluatorOptions": ".evaluator.options",
     "ImportExampleGen": ".example_gen.component",
     "Pusher": ".pusher.component",
     "PusherOptions": ".pusher.options",
     "TPUEstimatorOptions": ".options",
+    "TPUValidator": ".tpu_validator.component",
+    "TPUValidatorOptions": ".tpu_validator.options",
     "Trainer": ".trainer.component",
+    "VertexDestination": ".pusher.vertex_options",
+    "VertexPusher": ".pusher.vertex_component",
 }
 
 __all__ = sorted(_EXPORTS)

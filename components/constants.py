@@ -8,6 +8,7 @@ CODE_DIGEST_KEY = "code_digest"
 MODULE_DIGEST_KEY = "module_digest"
 BLESS_WITHOUT_THRESHOLDS_KEY = "bless_without_thresholds"
 PUSHER_CONFIG_KEY = "tpu_estimator_pusher"
+VERTEX_CONFIG_KEY = "tpu_estimator_vertex"
 VALIDATOR_OPTIONS_KEY = "tpu_validator_options"
 COMPILER_KEY = "compiler"
 
@@ -23,6 +24,7 @@ PACKAGE_VERSION = "tfx_tpu_estimator_version"
 TENSORFLOW_VERSION = "tensorflow_version"
 SEED = "seed"
 METRIC_PREFIX = "metric/"
+METRICS_ENGINE = "metrics_engine"
 
 # Custom properties of ModelBlessing, InfraBlessing and PushedModel.
 REASON = "reason"

@@ -261,8 +261,13 @@ PAGES = (
         package="tfx_tpu_estimator.components",
         sources=tfx_tpu_estimator.components._EXPORTS,
         groups=(
-            Group("Components", ("ImportExampleGen", "Trainer", "Evaluator", "Pusher")),
-            Group("Options", ("TPUEstimatorOptions", "PusherOptions")),
+            Group(
+                "Components", ("ImportExampleGen", "Trainer", "Evaluator", "Pusher", "VertexPusher")
+            ),
+            Group(
+                "Options",
+                ("TPUEstimatorOptions", "EvaluatorOptions", "PusherOptions", "VertexDestination"),
+            ),
         ),
     ),
     Page(

@@ -59,13 +59,13 @@ class Executor(tfx_executor.Executor):
         # if this fails, but nobody removes a version.
         write_content(content, pushed_model.uri)
         try:
-            pushed = push_content(content, base, options, source=_find_source(input_dict))
+            pushed = push_content(content, base, options, source=find_source(input_dict))
         except RolledBackError as error:
             fileio.rmtree(pushed_model.uri)
             fileio.makedirs(pushed_model.uri)
             refuse(pushed_model, str(error))
             return
-        _record(pushed_model, pushed, content, _find_source(input_dict))
+        _record(pushed_model, pushed, content, find_source(input_dict))
 
 
 def read_options(exec_properties: dict[str, Any]) -> PusherOptions:
@@ -114,7 +114,8 @@ def _read_base_directory(exec_properties: dict[str, Any]) -> str:
     return destination.filesystem.base_directory
 
 
-def _find_source(input_dict: dict[str, list[types.Artifact]]) -> str:
+def find_source(input_dict: dict[str, list[types.Artifact]]) -> str:
+    """Returns where the model that is pushed is."""
     models = input_dict.get(specs.MODEL_KEY) or input_dict[specs.INFRA_BLESSING_KEY]
     return artifact_utils.get_single_instance(models).uri
 

@@ -26,7 +26,11 @@ def test_names():
         "Pusher",
         "PusherOptions",
         "TPUEstimatorOptions",
+        "TPUValidator",
+        "TPUValidatorOptions",
         "Trainer",
+        "VertexDestination",
+        "VertexPusher",
     ]
     assert set(components.__all__) <= set(dir(components))
     with pytest.raises(AttributeError, match="has no attribute 'Tuner'; it offers Evaluator"):
