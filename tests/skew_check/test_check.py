@@ -211,6 +211,16 @@ def test_an_output_under_another_name_fails(tmp_path):
     assert "{serve} lacks output 'points'" in report.verdict
 
 
+def test_outputs_to_ignore_are_not_looked_at(tmp_path):
+    path = write_saved_model(str(tmp_path / "m"), output_name="points")
+    report = tpu_estimator.skew_check(path, rows(), ignore=["points", "serving_default/scores"])
+    assert report.signatures[0].outputs == ()
+    with pytest.raises(
+        ValueError, match="`ignore` names 'nope'; the outputs .* are points, scores"
+    ):
+        tpu_estimator.skew_check(path, rows(), ignore=["nope"])
+
+
 def test_a_signature_of_one_graph_fails(several, tmp_path):
     def edit(metagraph):
         del metagraph.signature_def["mean"]

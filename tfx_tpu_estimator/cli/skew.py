@@ -35,6 +35,12 @@ import click
     help="Instead of the default, for a dtype, an output, or signature/output; may be repeated. "
     "Such as float32=1e-3,1e-2.",
 )
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="NAME",
+    help="Do not compare this output, or signature/output; may be repeated.",
+)
 @click.option("--platform", type=click.Choice(["tpu", "gpu", "cpu"]), help="Default: the best.")
 @click.option(
     "--output",
@@ -51,6 +57,7 @@ def skew(
     count: int,
     batch_size: int,
     tolerances: tuple[str, ...],
+    ignore: tuple[str, ...],
     platform: str | None,
     output_format: str,
 ) -> None:
@@ -73,6 +80,7 @@ def skew(
             count=count or None,
             batch_size=batch_size,
             tolerances=dict(_read_tolerance(text) for text in tolerances),
+            ignore=ignore,
             platform=platform,
             progress=lambda line: click.echo(line, err=True),
         )

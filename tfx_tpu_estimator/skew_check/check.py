@@ -18,6 +18,7 @@ def skew_check(
     batch_size: int = 64,
     data_format: str | None = None,
     tolerances: Mapping[str, Tolerance] | None = None,
+    ignore: Sequence[str] = (),
     platform: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> SkewReport:
@@ -40,6 +41,8 @@ def skew_check(
       data_format: How the files are compressed, such as 'tfrecords_gzip'. Default: found out.
       tolerances: Instead of the defaults, by dtype ('float32', 'bfloat16', 'int64', 'string'),
         output ('probabilities') or signature and output ('predict/probabilities').
+      ignore: Outputs that are not compared, by name or as signature/output: those that draw random
+        numbers, or that only one graph has on purpose.
       platform: `tpu`, `gpu` or `cpu`. Default: TFX_TPU_ESTIMATOR_PLATFORM, else the best there is.
       progress: Called with a line of text now and then.
 
@@ -65,6 +68,7 @@ def skew_check(
         batch_size=batch_size,
         data_format=data_format,
         tolerances=tolerances,
+        ignore=ignore,
         platform=platform,
         progress=progress,
     )

@@ -38,6 +38,7 @@ def run_check(
     batch_size: int,
     data_format: str | None,
     tolerances: Mapping[str, Tolerance] | None,
+    ignore: Sequence[str],
     platform: str | None,
     progress: Callable[[str], None] | None,
 ) -> SkewReport:
@@ -45,10 +46,11 @@ def run_check(
     _validate_positive("batch_size", batch_size)
     if count is not None:
         _validate_positive("count", count)
-    if isinstance(signatures, str):
-        raise ValueError(f"`signatures` must be a sequence of names; got {signatures!r}.")
+    for name, value in (("signatures", signatures), ("ignore", ignore)):
+        if isinstance(value, str):
+            raise ValueError(f"`{name}` must be a sequence of names; got {value!r}.")
     metagraphs = read_metagraphs(str(saved_model_dir))
-    pairs = pair_signatures(metagraphs, signatures)
+    pairs = pair_signatures(metagraphs, signatures, ignore)
     tolerances = validate_tolerances(tolerances or {}, pairs)
     rows = read_rows(examples, count, data_format)
     first = list(itertools.islice(rows, 1))  # what cannot be read fails before any work
@@ -149,6 +151,8 @@ def _make_checked(pair: SignaturePair, tpu: TPUGraph, given: Mapping[str, Tolera
 
 def _list_problems(checked: list[_Checked], tpu: TPUGraph) -> tuple[str, ...]:
     compared = [c for c in checked if c.outputs]
+    if not compared and not any(c.problems for c in checked):
+        return ("No output was compared, so nothing is known.",)
     if not compared or tpu.programs.reports or any(c.stopped for c in compared):
         return ()
     return (

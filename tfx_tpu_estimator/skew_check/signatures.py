@@ -46,19 +46,23 @@ class SignaturePair:
 
 
 def pair_signatures(
-    metagraphs: dict[frozenset[str], Any], wanted: Sequence[str] | None
+    metagraphs: dict[frozenset[str], Any],
+    wanted: Sequence[str] | None,
+    ignored: Sequence[str] = (),
 ) -> list[SignaturePair]:
     """Pairs the signatures of both graphs.
 
     Args:
       metagraphs: From `read_metagraphs`.
       wanted: Which of them; None for all.
+      ignored: Outputs that are not looked at, as `output` or `signature/output`.
 
     Returns:
       By name. One that a graph lacks has no outputs and a problem.
 
     Raises:
-      ValueError: Neither graph has a wanted signature, or there are none at all.
+      ValueError: Neither graph has a wanted signature or an ignored output, or there are no
+        signatures at all.
     """
     serve = _list_signatures(metagraphs[SERVE])
     tpu = _list_signatures(metagraphs[SERVE_TPU])
@@ -72,7 +76,30 @@ def pair_signatures(
             f"{', '.join(map(repr, known))}."
         )
     names = known if wanted is None else sorted(set(wanted))
+    _validate_ignored(ignored, [*serve.items(), *tpu.items()])
+    for listed in (serve, tpu):
+        listed.update({name: _without(name, listed[name], ignored) for name in listed})
     return [_pair(name, serve.get(name), tpu.get(name)) for name in names]
+
+
+def _without(name: str, signature: Any, ignored: Sequence[str]) -> Any:
+    """Returns a copy of a signature without the outputs to ignore."""
+    kept = type(signature)()
+    kept.CopyFrom(signature)
+    for key in list(kept.outputs):
+        if key in ignored or f"{name}/{key}" in ignored:
+            del kept.outputs[key]
+    return kept
+
+
+def _validate_ignored(ignored: Sequence[str], signatures: Iterable[tuple[str, Any]]) -> None:
+    known = {n for name, s in signatures for key in s.outputs for n in (key, f"{name}/{key}")}
+    unknown = [name for name in ignored if name not in known]
+    if unknown:
+        raise ValueError(
+            f"`ignore` names {', '.join(map(repr, unknown))}; the outputs of the SavedModel are "
+            f"{', '.join(sorted(n for n in known if '/' not in n)) or 'none'}."
+        )
 
 
 def _list_signatures(metagraph: Any) -> dict[str, Any]:
