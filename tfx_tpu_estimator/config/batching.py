@@ -11,9 +11,9 @@ from tfx_tpu_estimator.config.integers import validate_int
 
 
 class _BatchConfigFields(NamedTuple):
-    num_batch_threads: int
-    max_batch_size: int
-    batch_timeout_micros: int
+    num_batch_threads: int | None
+    max_batch_size: int | None
+    batch_timeout_micros: int | None
     allowed_batch_sizes: Sequence[int] | None
     max_enqueued_batches: int
 
@@ -30,9 +30,9 @@ class BatchConfig(CheckedReplace, _BatchConfigFields):
 
     def __new__(
         cls,
-        num_batch_threads: int,
-        max_batch_size: int,
-        batch_timeout_micros: int,
+        num_batch_threads: int | None,
+        max_batch_size: int | None,
+        batch_timeout_micros: int | None,
         allowed_batch_sizes: Sequence[int] | None,
         max_enqueued_batches: int = 100,
     ):
@@ -40,7 +40,8 @@ class BatchConfig(CheckedReplace, _BatchConfigFields):
 
         Args:
             num_batch_threads: threads that run batches, and so batches that run at a time.
-            max_batch_size: rows of a batch at most; None or 0 for no batching at all.
+            max_batch_size: rows of a batch at most; None or 0 for no batching at all: then the
+                other settings do not matter.
             batch_timeout_micros: microseconds to wait for more requests before an incomplete
                 batch runs.
             allowed_batch_sizes: sizes that batches are padded up to, increasing, the last one
@@ -56,7 +57,7 @@ class BatchConfig(CheckedReplace, _BatchConfigFields):
             ValueError: if a number is out of its range, or `allowed_batch_sizes` do not increase
                 up to `max_batch_size`.
         """
-        validate_batching(
+        _validate(
             num_batch_threads,
             max_batch_size,
             batch_timeout_micros,
@@ -73,17 +74,14 @@ class BatchConfig(CheckedReplace, _BatchConfigFields):
         )
 
 
-def validate_batching(
+def _validate(
     num_batch_threads: Any,
     max_batch_size: Any,
     batch_timeout_micros: Any,
     allowed_batch_sizes: Any,
     max_enqueued_batches: Any,
 ) -> None:
-    """Checks the settings of `BatchConfig`, as raised there.
-
-    TensorFlow looks at them only when a server loads the model.
-    """
+    # TensorFlow looks at them only when a server loads the model.
     if max_batch_size is None or max_batch_size == 0:
         return
     _validate_range("num_batch_threads", num_batch_threads, 1)

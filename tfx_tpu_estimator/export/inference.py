@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.config.batching import BatchConfig, validate_batching
+from tfx_tpu_estimator.config.batching import BatchConfig
 from tfx_tpu_estimator.export.signatures import list_tensors, replace_tensors
 from tfx_tpu_estimator.export.tpu_computation import enter_graph
 from tfx_tpu_estimator.lowering.model_fn import call_model_fn
@@ -20,7 +20,7 @@ from tfx_tpu_estimator.lowering.tf_internals import (
 from tfx_tpu_estimator.lowering.unsupported import describe_line, unsupported_op_error
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
 
-_NO_BATCHING = BatchConfig(1, 0, 0, None)
+_NO_BATCHING = BatchConfig(None, None, None, None)
 
 
 class SingleOutput(list):
@@ -91,13 +91,17 @@ def inference_on_tpu(
         ...         y = dense(on_host)
         ...     return TPUEstimatorSpec(mode, predictions={"y": y})
     """
-    settings = (num_batch_threads, max_batch_size, batch_timeout_micros, allowed_batch_sizes)
-    validate_batching(*settings, max_enqueued_batches)
+    config = BatchConfig(
+        num_batch_threads,
+        max_batch_size,
+        batch_timeout_micros,
+        allowed_batch_sizes,
+        max_enqueued_batches,
+    )
     inputs = _validate_inputs(inputs_to_tpu, batched=bool(max_batch_size))
     if is_in_device_computation():
         return _as_list(computation(*inputs))
     _refuse_on_host("inference_on_tpu")
-    config = BatchConfig(*settings, max_enqueued_batches) if max_batch_size else _NO_BATCHING
     return _as_list(_build_call(computation, inputs, config))
 
 
