@@ -15,6 +15,7 @@ from tfx.utils import json_utils, proto_utils
 
 from tfx_tpu_estimator.components.digest import compute_model_digest
 from tfx_tpu_estimator.components.pusher.executor import Executor
+from tfx_tpu_estimator.components.pusher.rollback import roll_back
 
 
 class Push:
@@ -262,3 +263,82 @@ def test_truncated_variables(push):
     with pytest.raises(ValueError, match=r"\{serve\} metagraph of .* cannot be loaded"):
         push.run()
     assert push.versions() == []
+
+
+def test_what_is_recorded_in_the_artifact(push):
+    push.write_model()
+    first = push.run()
+    assert not first.has_custom_property("previous_version")
+    push.write_model(scale=2.0)
+    second = push.run()
+    properties = {
+        key: second.get_string_custom_property(key)
+        for key in ("previous_version", "source_model", "model_digest", "pushed_digest")
+    }
+    digest = compute_model_digest(str(push.serving_path))
+    assert properties == {
+        "previous_version": first.get_string_custom_property("pushed_version"),
+        "source_model": push.model.uri,
+        "model_digest": digest,
+        "pushed_digest": digest,
+    }
+
+
+def test_serve_only_is_for_clients_that_cannot_choose_tags(push):
+    push.write_model()
+    push.custom_config = {"tpu_estimator_pusher": {"serve_only": True}}
+    pushed = push.run()
+    destination = pushed.get_string_custom_property("pushed_destination")
+    with pytest.raises(ValueError, match="more than one MetaGraph"):
+        tf.saved_model.load(str(push.serving_path))
+    loaded = tf.saved_model.load(destination)  # without tags
+    scores = loaded.signatures["serving_default"](x=tf.constant(np.eye(4, dtype="f4")))["scores"]
+    np.testing.assert_array_equal(scores, predict(push.serving_path))
+    for folder in (destination, pushed.uri):
+        files = sorted(os.listdir(os.path.join(folder, "variables")))
+        assert files == sorted(os.listdir(push.serving_path / "variables"))
+        for name in files:
+            path = pathlib.Path(folder) / "variables" / name
+            assert path.read_bytes() == (push.serving_path / "variables" / name).read_bytes()
+    assert pushed.get_string_custom_property("model_digest") == compute_model_digest(
+        str(push.serving_path)
+    )
+    # The same bytes again: nothing new. Both metagraphs: another version.
+    assert push.run().get_int_custom_property("already_newest") == 1
+    push.custom_config = None
+    assert push.run().get_int_custom_property("already_newest") == 0
+
+
+def test_a_model_that_changed_after_training_is_not_pushed(push):
+    push.write_model()
+    push.model.set_string_custom_property("model_digest", "0" * 64)
+    with pytest.raises(ValueError, match=r"has changed since it was trained.*recorded 000000"):
+        push.run()
+    assert push.versions() == []
+
+
+def test_what_was_rolled_back_is_refused(push):
+    push.write_model()
+    push.run()
+    push.write_model(scale=2.0)
+    push.run()
+    roll_back(str(push.base))
+    refused = push.run()
+    assert refused.get_int_custom_property("pushed") == 0
+    assert "rolled back" in refused.get_string_custom_property("reason")
+    assert os.listdir(refused.uri) == []
+
+
+def test_ops_that_have_no_place_on_a_server(push, tmp_path):
+    module = tf.Module()
+    module.f = tf.function(
+        lambda x: {"y": tf.io.read_file(x)}, input_signature=[tf.TensorSpec([], tf.string)]
+    )
+    tf.saved_model.save(module, str(push.serving_path), signatures=module.f.get_concrete_function())
+    options = {"require_tpu_metagraph": False}
+    push.custom_config = {"tpu_estimator_pusher": options}
+    with pytest.raises(ValueError, match=r"ReadFile \(node .* reads files.*`allowed_ops=\('ReadF"):
+        push.run()
+    assert push.versions() == []
+    options["allowed_ops"] = ["ReadFile"]
+    assert push.run().get_int_custom_property("pushed") == 1
