@@ -13,11 +13,18 @@ from tfx.types import standard_component_specs as specs
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import json_utils
 
-from ..constants import BLESS_WITHOUT_THRESHOLDS_KEY, CODE_DIGEST_KEY, MODULE_DIGEST_KEY
+from ..constants import (
+    BLESS_WITHOUT_THRESHOLDS_KEY,
+    CODE_DIGEST_KEY,
+    MODULE_DIGEST_KEY,
+    OPTIONS_KEY,
+)
 from ..digest import code_digest
 from ..module_source import compute_module_digest
+from ..option_checks import check_type
 from .eval_config_checks import check_eval_config
 from .executor import Executor
+from .options import EvaluatorOptions
 
 
 class EvaluatorSpec(ComponentSpec):
@@ -31,6 +38,7 @@ class EvaluatorSpec(ComponentSpec):
         BLESS_WITHOUT_THRESHOLDS_KEY: ExecutionParameter(type=int),
         CODE_DIGEST_KEY: ExecutionParameter(type=str),
         MODULE_DIGEST_KEY: ExecutionParameter(type=str, optional=True),
+        OPTIONS_KEY: ExecutionParameter(type=str, optional=True),
     }
     INPUTS = {
         specs.EXAMPLES_KEY: ChannelParameter(type=standard_artifacts.Examples),
@@ -49,12 +57,14 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     """Evaluates a model and always says whether it is blessed, and why.
 
     A drop-in for the standard Evaluator. The metrics of the model_fn are computed by the runtime
-    that trained it; with an `eval_config`, TensorFlow Model Analysis computes metrics by slice
-    on the {serve} metagraph and checks their thresholds.
+    that trained it; with an `eval_config`, metrics by slice are computed on the {serve} metagraph
+    in one pass (or by TensorFlow Model Analysis, see `EvaluatorOptions.engine`) and their
+    thresholds are checked.
 
     Outputs:
-        evaluation: ModelEvaluation with `runtime_metrics.json`, TFMA's results, and the metrics
-            as custom properties `metric/<name>` (`metric/<split>/<name>` for several splits).
+        evaluation: ModelEvaluation with `runtime_metrics.json`, results in TFMA's format,
+            `evaluation.html`, and the metrics as custom properties `metric/<name>`
+            (`metric/<split>/<name>` for several splits).
         blessing: ModelBlessing with `blessed` (1 or 0), `reason`, the ids of the models, and a
             file BLESSED or NOT_BLESSED.
 
@@ -83,6 +93,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         module_file: str | None = None,
         module_path: str | None = None,
         bless_without_thresholds: bool = False,
+        options: EvaluatorOptions | None = None,
     ):
         """Declares an evaluation.
 
@@ -95,14 +106,16 @@ class Evaluator(base_beam_component.BaseBeamComponent):
             example_splits: Splits to evaluate; default ["eval"].
             eval_config: Metrics by slice and thresholds.
             schema: Schema of the examples.
-            module_file: Module with `custom_eval_shared_model` or `custom_extractors`.
+            module_file: Module with `add_features`, or TFX's `custom_eval_shared_model` or
+                `custom_extractors`, for which TensorFlow Model Analysis computes the metrics.
             module_path: The same as a dotted name. Not together with `module_file`.
             bless_without_thresholds: Whether a model for which no thresholds are configured is
                 blessed. Default False.
+            options: The engine, its batches, further checks; default `EvaluatorOptions()`.
 
         Raises:
             ValueError: If an argument is missing or cannot work.
-            TypeError: If `bless_without_thresholds` is no bool.
+            TypeError: If `bless_without_thresholds` is no bool or `options` no EvaluatorOptions.
         """
         _check_refused(model, feature_slicing_spec, fairness_indicator_thresholds)
         if not isinstance(bless_without_thresholds, bool):
@@ -110,6 +123,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 f"`bless_without_thresholds` must be bool, got {bless_without_thresholds!r}."
             )
         _check_module(module_file, module_path)
+        if options is not None:
+            check_type("options", options, EvaluatorOptions)
         if isinstance(eval_config, config_pb2.EvalConfig):
             check_eval_config(eval_config)
         super().__init__(
@@ -125,6 +140,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
                 bless_without_thresholds=int(bless_without_thresholds),
                 code_digest=code_digest(),
                 module_digest=compute_module_digest(module_file, module_path),
+                tpu_estimator_options=(options or EvaluatorOptions()).to_json(),
                 evaluation=types.Channel(type=standard_artifacts.ModelEvaluation),
                 blessing=types.Channel(type=standard_artifacts.ModelBlessing),
             )
@@ -146,7 +162,7 @@ def _check_refused(model: Any, feature_slicing_spec: Any, fairness_thresholds: A
     if fairness_thresholds is not None:
         raise ValueError(
             "`fairness_indicator_thresholds` has no effect on serving models; add the metric "
-            "`FairnessIndicators` with its thresholds to `eval_config.metrics_specs`."
+            "`ConfusionMatrixAtThresholds` with its thresholds to `eval_config.metrics_specs`."
         )
 
 

@@ -16,6 +16,7 @@ from tfx.utils import io_utils
 
 from .. import constants
 from ..properties import set_custom_properties
+from .words import describe_slice
 
 # Longer texts say nothing more and make metadata hard to read.
 _MAX_FAILURES = 20
@@ -72,13 +73,31 @@ def decide(
     return Verdict(blessed=False, reason=shown + (f"; and {more} more" if more > 0 else ""))
 
 
+def override(verdict: Verdict, refusals: Sequence[str], forced: str | None) -> Verdict:
+    """Lets what is no metric have its say: reasons against the model, and a person's word.
+
+    Args:
+        verdict: What the metrics say.
+        refusals: Reasons in words for which the model is not blessed.
+        forced: Why it is blessed all the same; None: it is not.
+    """
+    if refusals:
+        words = list(refusals) if verdict.blessed else [*refusals, verdict.reason]
+        verdict = Verdict(blessed=False, reason="; ".join(words))
+    if forced is not None:
+        would = "blessed" if verdict.blessed else "not blessed"
+        reason = f"blessed by force: {forced} (without that {would}: {verdict.reason})"
+        verdict = Verdict(blessed=True, reason=reason)
+    return verdict
+
+
 def describe_failures(validation: validation_result_pb2.ValidationResult) -> list[str]:
     """Says for each failed threshold which metric, slice, value and bound it was about."""
     if validation.missing_thresholds:
         return ["no thresholds configured for the metrics that were computed"]
     failures = []
     for sliced in validation.metric_validations_per_slice:
-        where = _describe_slice(sliced)
+        where = describe_slice(sliced)
         failures += [_describe_failure(failure, where) for failure in sliced.failures]
     for missing in (*validation.missing_slices, *validation.missing_cross_slices):
         text = " ".join(str(missing).split())
@@ -130,28 +149,6 @@ def _find_not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, value in sorted(values.items())
         if isinstance(value, numbers.Real) and not math.isfinite(value)
     ]
-
-
-def _describe_slice(sliced: validation_result_pb2.MetricsValidationForSlice) -> str:
-    keys = sliced.slice_key.single_slice_keys
-    if sliced.HasField("cross_slice_key"):
-        cross = sliced.cross_slice_key
-        return (
-            f"{_describe_keys(cross.baseline_slice_key.single_slice_keys)} against "
-            f"{_describe_keys(cross.comparison_slice_key.single_slice_keys)}"
-        )
-    return _describe_keys(keys)
-
-
-def _describe_keys(keys: Sequence[Any]) -> str:
-    if not keys:
-        return "all examples"
-    return ", ".join(f"{key.column}={_read_value(key)}" for key in keys)
-
-
-def _read_value(key: Any) -> Any:
-    value = getattr(key, key.WhichOneof("kind"))
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def _describe_failure(failure: validation_result_pb2.ValidationFailure, where: str) -> str:

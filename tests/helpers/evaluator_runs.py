@@ -29,6 +29,7 @@ class EvaluatorRun:
         self.splits = None
         self.bless_without_thresholds = 0
         self.executions = 0
+        self.options = None
 
     @property
     def exec_properties(self) -> dict:
@@ -39,6 +40,7 @@ class EvaluatorRun:
             "example_splits": json_utils.dumps(self.splits),
             "bless_without_thresholds": self.bless_without_thresholds,
             "code_digest": "x",
+            "tpu_estimator_options": None if self.options is None else self.options.to_json(),
         }
 
     def run(self):

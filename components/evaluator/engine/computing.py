@@ -61,8 +61,10 @@ class Computing:
     def extract(self, groups: Sequence[int]) -> dict[Any, Any]:
         """Returns the values of all keys, over some groups together."""
         result: dict[Any, Any] = {}
-        for part in self._parts:
-            result.update(part.extract(list(groups)))
+        # The mean of no examples is NaN.
+        with np.errstate(all="ignore"):
+            for part in self._parts:
+                result.update(part.extract(list(groups)))
         return result
 
 

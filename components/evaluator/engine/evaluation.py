@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,13 +15,15 @@ from .batch import Batch, join_predictions, list_needed_columns
 from .computing import Computing
 from .finishing import BySlice, Deriving, hide_small_slices, split_by_kind, validate
 from .predictor import Predictor
-from .reading import ColumnDecoder, to_values
+from .reading import ColumnDecoder, to_columns, to_values
+from .recipes_matrices import Histogram
 from .samples import Sampling, make_sampling
 from .slicing import Slicer
 from .tfma_names import metric_specs, separate_computations
 from .tfma_route import needs_all_features
 
-_logger = logging.getLogger(__name__)
+# Buckets of a histogram of probabilities, and one at each end.
+_USUAL_WIDTH = 10_002
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Evaluation:
         validation: Result of the thresholds.
         count: Number of examples.
         left_to_tfma: Metrics that TensorFlow Model Analysis's own code computed.
+        histograms: Of the predictions on all examples, by model name, where a metric needed one.
     """
 
     config: config_pb2.EvalConfig
@@ -46,6 +48,7 @@ class Evaluation:
     validation: validation_result_pb2.ValidationResult
     count: int
     left_to_tfma: list[str]
+    histograms: Mapping[str, Histogram]
 
 
 def evaluate(
@@ -55,6 +58,7 @@ def evaluate(
     *,
     schema: schema_pb2.Schema | None = None,
     rubber_stamp: bool = False,
+    add_features: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
 ) -> Evaluation:
     """Evaluates one model, or a candidate and a baseline, in one pass.
 
@@ -64,6 +68,8 @@ def evaluate(
         config: With its defaults, see `tfma.utils.update_eval_config_with_defaults`.
         schema: Of the examples, for metrics that ask for it.
         rubber_stamp: Whether change thresholds were left out for want of a baseline.
+        add_features: {feature: values} of a batch -> more features of it, such as a label that
+            examples do not hold: [n] or [n, length] each.
 
     Raises:
         ValueError: If there are no examples, a label or a model's input is missing, or something
@@ -73,7 +79,7 @@ def evaluate(
     computations = separate_computations(
         metric_specs.to_computations(list(config.metrics_specs), eval_config=config, schema=schema)
     )
-    work = _Work(config, computations.non_derived_computations)
+    work = _Work(config, computations.non_derived_computations, add_features)
     with ExitStack() as stack:
         predictors = {
             spec.name: stack.enter_context(Predictor(models[spec.name], spec.signature_name))
@@ -96,14 +102,21 @@ def evaluate(
         validation=validate(metrics, config, rubber_stamp=rubber_stamp),
         count=work.count,
         left_to_tfma=work.computing.left_to_tfma,
+        histograms=work.find_histograms(),
     )
 
 
 class _Work:
     """Sums by slice and sample, while batches pass."""
 
-    def __init__(self, config: config_pb2.EvalConfig, computations: list[Any]):
+    def __init__(
+        self,
+        config: config_pb2.EvalConfig,
+        computations: list[Any],
+        add_features: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None,
+    ):
         self._config = config
+        self._add_features = add_features
         self._computations = computations
         self.computing = Computing(computations)
         self._slicer = Slicer(config)
@@ -138,6 +151,22 @@ class _Work:
             combined = hide_small_slices(combined, counts, least)
         return combined
 
+    def find_histograms(self) -> dict[str, Histogram]:
+        """Returns the usual histogram over all examples of each model that has one."""
+        if () not in self._slicer.keys:
+            return {}
+        first = self._slicer.keys.index(()) * self._sampling.groups
+        groups = [first + group for group in self._sampling.list_samples()[0]]
+        return {
+            key.model_name: value
+            for key, value in self.computing.extract(groups).items()
+            if isinstance(value, Histogram)
+            and key.sub_key is None
+            and not key.output_name
+            and len(value.ids)
+            and value.width == _USUAL_WIDTH
+        }
+
     def _extract(self, groups: list[int]) -> BySlice:
         found = {}
         for number, key in enumerate(self._slicer.keys):
@@ -150,6 +179,9 @@ class _Work:
         self, records: np.ndarray, decoder: ColumnDecoder, predictors: Mapping[str, Predictor]
     ) -> Batch:
         columns = decoder.decode(records)
+        if self._add_features is not None:
+            added = self._add_features(to_values(columns))
+            columns.update(to_columns(added, len(records)))
         needed = {f for p in predictors.values() for f in p.signature.columns.values()}
         inputs = to_values({name: columns[name] for name in needed if name in columns})
         outputs = {
@@ -171,7 +203,7 @@ class _Work:
     def _list_columns(self, predictors: Mapping[str, Predictor]) -> set[str] | None:
         left = set(self.computing.left_to_tfma)
         others = [c for c in self._computations if left & {key.name for key in c.keys}]
-        if any(needs_all_features(computation) for computation in others):
+        if self._add_features or any(needs_all_features(computation) for computation in others):
             return None
         inputs = [f for p in predictors.values() for f in p.signature.columns.values()]
         return {*list_needed_columns(self._config, self._slicer.columns), *inputs}
@@ -195,5 +227,5 @@ def _check_labels(batch: Batch) -> None:
             raise ValueError(
                 f"`eval_config`: the label {missing[0]!r} is in none of the first "
                 f"{batch.count} examples. Name a feature of the examples in `label_key`; a label "
-                "that is computed needs `add_features` in the module file."
+                "that is computed needs the function `add_features` in the module file."
             )

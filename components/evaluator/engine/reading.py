@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +98,7 @@ class ColumnDecoder:
         return self._any.DecodeBatch(examples)
 
 
-def to_values(columns: Mapping[str, pa.Array]) -> dict:
+def to_values(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
     """Turns columns into what TensorFlow Model Analysis holds in `features`.
 
     Returns:
@@ -115,6 +116,32 @@ def to_values(columns: Mapping[str, pa.Array]) -> dict:
             record_batch = pa.RecordBatch.from_arrays([column], [name])
             values.update(util.record_batch_to_tensor_values(record_batch))
     return values
+
+
+def to_columns(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:
+    """Turns features that a user's function made into columns.
+
+    Args:
+        values: [n] or [n, length] numbers or bytes by feature.
+        count: n.
+
+    Raises:
+        ValueError: If a feature has other than one row for each example.
+    """
+    columns = {}
+    for name, value in values.items():
+        array = np.asarray(value)
+        if array.shape[:1] != (count,) or array.ndim > 2:
+            raise ValueError(
+                f"`add_features` made {name!r} of the shape {array.shape} for {count} examples; "
+                "it must be [examples] or [examples, length]."
+            )
+        if array.dtype.kind in "bu":
+            array = array.astype(np.int64)
+        rows = array.reshape([count, -1])
+        offsets = np.arange(0, rows.size + 1, rows.shape[1])
+        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(rows.reshape([-1])))
+    return columns
 
 
 def _has_values(column: pa.Array) -> bool:

@@ -23,13 +23,15 @@ class Histogram(list):
     Attributes:
         ids: [m] numbers of the buckets, in order.
         sums: [m, 3]: weighted labels, weighted predictions, weights.
+        width: How many buckets there could be, with those at the ends.
     """
 
-    def __init__(self, ids: np.ndarray, sums: np.ndarray):
+    def __init__(self, ids: np.ndarray, sums: np.ndarray, width: int):
         rows = zip(ids.tolist(), *sums.T.tolist(), strict=True)
         super().__init__(histograms.Bucket(*row) for row in rows)
         self.ids = ids
         self.sums = sums
+        self.width = width
 
 
 class HistogramRecipe(Recipe):
@@ -53,11 +55,11 @@ class HistogramRecipe(Recipe):
 
     def accumulate(self, positions: np.ndarray, sums: np.ndarray) -> dict[int, Any]:
         """See Recipe."""
-        return {bucket.bucket_id: bucket for bucket in Histogram(positions, sums)}
+        return {bucket.bucket_id: bucket for bucket in Histogram(positions, sums, self.width)}
 
     def extract(self, positions: np.ndarray, sums: np.ndarray) -> dict[Any, Any]:
         """See Recipe."""
-        return {self.combiner._key: Histogram(positions, sums)}
+        return {self.combiner._key: Histogram(positions, sums, self.width)}
 
     def _find_buckets(self, place: np.ndarray, weights: np.ndarray) -> np.ndarray:
         count = self.combiner._num_buckets

@@ -63,7 +63,7 @@ def test_beam_arguments_can_be_given(arguments):
         (
             {"fairness_indicator_thresholds": [0.5]},
             ValueError,
-            "add the metric `FairnessIndicators`",
+            "add the metric `ConfusionMatrixAtThresholds`",
         ),
         ({"bless_without_thresholds": 1}, TypeError, "`bless_without_thresholds` must be bool"),
         ({"module_file": "a", "module_path": "b"}, ValueError, "are both given"),

@@ -1,0 +1,82 @@
+"""EvaluatorOptions: how the Evaluator computes metrics, and what else decides the blessing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+from ..option_checks import check_choice, check_int, check_names, check_type, read_json_object
+
+RUNTIME = "runtime"
+TFMA = "tfma"
+ENGINES = (RUNTIME, TFMA)
+_KIND = "EvaluatorOptions"
+_BOOLEAN = ("model_fn_metrics", "skew_check", "html_page")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvaluatorOptions:
+    """What the Evaluator does beyond the standard one.
+
+    Attributes:
+        engine: `runtime`: metrics by slice are computed in one pass over batches, in this process;
+            `tfma`: by TensorFlow Model Analysis through Beam, with `beam_pipeline_args` as they
+            are. Both give the same numbers in the same files.
+        batch_size: Examples that the model predicts at a time; of `runtime`.
+        model_fn_metrics: Whether the metrics of the model_fn are computed, too, by the runtime
+            that trained the model.
+        skew_check: Whether {serve} and {serve, tpu} are compared on examples; a model in which
+            they differ is not blessed.
+        skew_examples: How many of the examples, from the first on.
+        force_blessing: Why the model is blessed whatever the metrics say; this text goes into the
+            blessing's reason. None: metrics decide.
+        html_page: Whether `evaluation.html` is written beside the metrics.
+
+    Example:
+        EvaluatorOptions(engine="tfma", skew_check=True)
+    """
+
+    engine: str = RUNTIME
+    batch_size: int = 1024
+    model_fn_metrics: bool = True
+    skew_check: bool = False
+    skew_examples: int = 1000
+    force_blessing: str | None = None
+    html_page: bool = True
+
+    def __new__(cls, **given: Any) -> EvaluatorOptions:
+        """Refuses names of no option, with the nearest that is one."""
+        check_names(_KIND, given, option_names())
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        check_choice("engine", self.engine, ENGINES)
+        for name in ("batch_size", "skew_examples"):
+            check_int(name, getattr(self, name), 1)
+        for name in _BOOLEAN:
+            check_type(name, getattr(self, name), bool)
+        if self.force_blessing is not None:
+            check_type("force_blessing", self.force_blessing, str)
+            if not self.force_blessing.strip():
+                raise ValueError(
+                    "`force_blessing` is empty; say why the model is to be blessed, or give None."
+                )
+
+    def to_json(self) -> str:
+        """Serialises all options, with sorted keys."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> EvaluatorOptions:
+        """Reads what `to_json` wrote; defaults where there is nothing.
+
+        Raises:
+            ValueError: If `text` is no JSON object or has a key that is no option.
+        """
+        return cls(**read_json_object(_KIND, text, option_names())) if text else cls()
+
+
+def option_names() -> list[str]:
+    """Returns the names of all options, in order."""
+    return [field.name for field in dataclasses.fields(EvaluatorOptions)]

@@ -1,0 +1,1 @@
+"""The evaluation as one HTML file, and as a table or JSON."""

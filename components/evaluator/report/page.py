@@ -1,0 +1,158 @@
+"""The page: verdict, facts, thresholds, metrics by slice, curves, metrics of the model_fn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tfx_tpu_estimator.html_page import (
+    Column,
+    Markup,
+    callout,
+    card,
+    element,
+    facts,
+    render_page,
+    table,
+    verdict,
+)
+
+from .charts import STYLE as CHART_STYLE
+from .charts import draw_chart
+from .curves import Curves
+from .data import BASELINE, CANDIDATE, COUNT, Results
+from .slices_table import MOST_ROWS, draw_slices, format_number
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page:
+    """What the page is made of.
+
+    Attributes:
+        title: Name of the model.
+        blessed: Whether it is blessed; None where nobody asked.
+        reason: Why, in words.
+        failures: What was not passed, in words.
+        facts: Names and values.
+        results: Metrics by slice, or None.
+        curves: By model.
+        model_fn_metrics: By split.
+    """
+
+    title: str
+    blessed: bool | None
+    reason: str
+    failures: Sequence[str]
+    facts: Sequence[tuple[str, str]]
+    results: Results | None
+    curves: Mapping[str, Curves]
+    model_fn_metrics: Mapping[str, Mapping[str, Any]]
+
+    def render(self) -> str:
+        """Returns the page as HTML."""
+        slices, style = _draw_slices_card(self.results)
+        return render_page(
+            self.title,
+            self._draw_verdict(),
+            card("Evaluated", facts(self.facts)),
+            _draw_comparison(self.results),
+            slices,
+            _draw_curves(self.curves),
+            _draw_model_fn(self.model_fn_metrics),
+            kind="Evaluation",
+            style=CHART_STYLE + style + ".verdict + .card { margin-top: 1.2rem; }",
+        )
+
+    def _draw_verdict(self) -> Markup:
+        if self.blessed is None:
+            return verdict("neutral", self.reason)
+        if self.blessed:
+            return verdict("good", "Blessed", element("p", self.reason))
+        words: Any = element("p", self.reason)
+        if len(self.failures) > 1:
+            words = element("ul", [element("li", failure) for failure in self.failures])
+        return verdict("bad", "Not blessed", words)
+
+
+def _draw_slices_card(results: Results | None) -> tuple[Markup | None, str]:
+    if results is None or not results.slices:
+        return None, ""
+    content, style = draw_slices(results)
+    more = len(results.slices) - MOST_ROWS
+    note = None
+    if more > 0:
+        note = callout("neutral", f"{more:,} more slices are in the files beside this page.")
+    explained = ["A click on ▲ or ▼ sorts."]
+    if results.has_baseline:
+        explained.append("The mark on a bar is the baseline's value, the small number the change.")
+    caption = element("p", " ".join(explained), class_="soft small")
+    return card("Metrics by slice", caption, content, note), style
+
+
+def _draw_comparison(results: Results | None) -> Markup | None:
+    """On all examples, beside the baseline where there is one."""
+    if results is None or not results.has_baseline:
+        return None
+    overall = next((found for found in results.slices if found.is_overall), None)
+    if overall is None:
+        return None
+    rows = []
+    for name in results.metrics:
+        by_model = overall.values.get(name, {})
+        if CANDIDATE in by_model and BASELINE in by_model and not name.startswith(COUNT):
+            new, old = by_model[CANDIDATE].value, by_model[BASELINE].value
+            rows.append((name, format_number(new), format_number(old), f"{new - old:+.5f}"))
+    columns = [
+        Column(title="metric"),
+        Column(title="this model", numeric=True),
+        Column(title="baseline", numeric=True),
+        Column(title="change", numeric=True),
+    ]
+    return card(
+        "Compared with the baseline, on all examples", table(columns, rows, layout="compact")
+    )
+
+
+def _draw_curves(curves: Mapping[str, Curves]) -> Markup | None:
+    if not curves:
+        return None
+    rate = next(iter(curves.values())).base_rate
+    charts = [
+        draw_chart(
+            "Calibration: what share of examples has the label, by prediction.",
+            {name: found.calibration for name, found in curves.items()},
+            axes=("mean prediction", "mean label"),
+            guide=((0.0, 0.0), (1.0, 1.0)),
+            about="Calibration: mean label by mean prediction; on the dashed line both are equal.",
+            dots=True,
+        ),
+        draw_chart(
+            "ROC: what each share of false alarms finds of the positives.",
+            {name: found.roc for name, found in curves.items()},
+            axes=("false positive rate", "true positive rate"),
+            guide=((0.0, 0.0), (1.0, 1.0)),
+            about="ROC curve; the dashed line is guessing.",
+        ),
+        draw_chart(
+            f"Precision and recall; {rate:.1%} of all examples are positive.",
+            {name: found.precision_recall for name, found in curves.items()},
+            axes=("recall", "precision"),
+            guide=((0.0, rate), (1.0, rate)),
+            about="Precision by recall; the dashed line is guessing.",
+        ),
+    ]
+    return card("Curves, on all examples", element("div", charts, class_="charts"))
+
+
+def _draw_model_fn(metrics: Mapping[str, Mapping[str, Any]]) -> Markup | None:
+    if not metrics:
+        return None
+    rows = [
+        (split, name, format_number(float(value)))
+        for split, values in metrics.items()
+        for name, value in sorted(values.items())
+        if isinstance(value, (int, float))
+    ]
+    columns = [Column(title="split"), Column(title="metric"), Column(title="value", numeric=True)]
+    return card("Metrics of the model_fn", table(columns, rows, layout="compact"))

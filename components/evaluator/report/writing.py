@@ -1,0 +1,114 @@
+"""Makes the page of an evaluation and writes it beside the metrics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+from tensorflow_model_analysis.proto import validation_result_pb2
+
+from ..engine.evaluation import Evaluation
+from ..sliced import SlicedEvaluation
+from ..verdict import Verdict, describe_failures
+from .curves import Curves, make_curves
+from .data import Results, read_results
+from .page import Page
+
+PAGE_FILE = "evaluation.html"
+_ENGINES = {"runtime": "the runtime, in one pass", "tfma": "TensorFlow Model Analysis"}
+
+
+def write_evaluation_page(
+    path: str,
+    *,
+    title: str,
+    verdict: Verdict | None,
+    fallback: str = "",
+    validation: validation_result_pb2.ValidationResult | None,
+    sliced: SlicedEvaluation | None,
+    evaluation: Evaluation | None,
+    engine: str | None,
+    model_fn_metrics: Mapping[str, Mapping[str, Any]],
+    facts: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Writes `evaluation.html` into the directory of an evaluation.
+
+    Args:
+        path: The directory, with results in TFMA's format if there are metrics by slice.
+        title: Name of the model.
+        verdict: The blessing, or None.
+        fallback: What stands in the verdict's place where there is none.
+        validation: Result of the thresholds, or None.
+        sliced: What was evaluated for metrics by slice, or None.
+        evaluation: What the runtime computed, or None: curves are made of it.
+        engine: Who computed metrics by slice.
+        model_fn_metrics: Metrics of the model_fn by split.
+        facts: More names and values.
+
+    Returns:
+        The file's path.
+    """
+    results = None
+    if sliced is not None and validation_is_there(path):
+        results = read_results(path, sliced.resolved_config, validation)
+    failures = describe_failures(validation) if validation and not validation.validation_ok else []
+    page = Page(
+        title=title,
+        blessed=None if verdict is None else verdict.blessed,
+        reason=fallback if verdict is None else verdict.reason,
+        failures=failures,
+        facts=[*_list_facts(sliced, evaluation, engine, results), *facts],
+        results=results,
+        curves=_make_curves(evaluation),
+        model_fn_metrics=model_fn_metrics,
+    )
+    target = os.path.join(path, PAGE_FILE)
+    aside = os.path.join(path, f".{PAGE_FILE}.partial")
+    # Through TensorFlow, as the directory may be on a remote file system.
+    with tf.io.gfile.GFile(aside, "w") as file:
+        file.write(page.render())
+    tf.io.gfile.rename(aside, target, overwrite=True)
+    return target
+
+
+def validation_is_there(path: str) -> bool:
+    """Whether an evaluation wrote its results into a directory."""
+    return bool(tf.io.gfile.glob(os.path.join(path, "metrics*.tfrecord")))
+
+
+def _make_curves(evaluation: Evaluation | None) -> dict[str, Curves]:
+    if evaluation is None:
+        return {}
+    # The candidate is drawn first.
+    specs = sorted(evaluation.config.model_specs, key=lambda spec: spec.is_baseline)
+    names = {spec.name: "baseline" if spec.is_baseline else "this model" for spec in specs}
+    curves = {
+        words: make_curves(evaluation.histograms[name])
+        for name, words in names.items()
+        if name in evaluation.histograms
+    }
+    return {words: found for words, found in curves.items() if found is not None}
+
+
+def _list_facts(
+    sliced: SlicedEvaluation | None,
+    evaluation: Evaluation | None,
+    engine: str | None,
+    results: Results | None,
+) -> list[tuple[str, str]]:
+    found = []
+    if evaluation is not None:
+        found.append(("examples", f"{evaluation.count:,}"))
+    if results is not None:
+        found.append(("slices", f"{len(results.slices):,}"))
+        found.append(("metrics", str(len(results.metrics))))
+    if engine is not None:
+        found.append(("computed by", _ENGINES[engine]))
+    if sliced is not None:
+        found.append(("model", sliced.model))
+        if sliced.baseline is not None:
+            found.append(("baseline", sliced.baseline))
+        found.append(("examples from", sliced.data_location))
+    return found
