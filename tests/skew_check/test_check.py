@@ -87,7 +87,7 @@ def test_a_tampered_tpu_graph_fails(several, tmp_path, edit):
     output = by_name(report)["serving_default", "p"]
     assert output.beyond > 10
     worst = output.worst[0]
-    assert worst.absolute == pytest.approx(abs(worst.serve - worst.tpu))
+    assert worst.absolute == pytest.approx(abs(worst.serve - worst.tpu), rel=1e-3)
     assert worst.absolute > 100 * output.tolerance.absolute
     assert len({example.index for example in output.worst}) == 3
 
@@ -214,10 +214,8 @@ def test_an_output_under_another_name_fails(tmp_path):
 def test_outputs_to_ignore_are_not_looked_at(tmp_path):
     path = write_saved_model(str(tmp_path / "m"), output_name="points")
     report = tpu_estimator.skew_check(path, rows(), ignore=["points", "serving_default/scores"])
-    assert report.signatures[0].outputs == ()
-    with pytest.raises(
-        ValueError, match="`ignore` names 'nope'; the outputs .* are points, scores"
-    ):
+    assert report.verdict == "FAILED: No output was compared, so nothing is known."
+    with pytest.raises(ValueError, match=r"`ignore` names 'nope'; .* are points, scores"):
         tpu_estimator.skew_check(path, rows(), ignore=["nope"])
 
 
