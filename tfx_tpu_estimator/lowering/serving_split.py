@@ -26,7 +26,7 @@ from tfx_tpu_estimator.lowering.tf_internals_tracing import (
     joined_tables,
     list_device_ops,
 )
-from tfx_tpu_estimator.lowering.unsupported import needs_strings, walk_nodes
+from tfx_tpu_estimator.lowering.unsupported import list_functions, needs_strings, walk_nodes
 
 # What stands around a TPU computation in a graph.
 _FRAME = ("Placeholder", "NoOp", "VarHandleOp")
@@ -145,13 +145,18 @@ def find_host_op(graph: tf.Graph) -> tf.Operation | None:
     """
     graph_def = graph.as_graph_def()
     known = list_device_ops() | {f.signature.name for f in graph_def.library.function}
+
+    def is_impossible(node: Any) -> bool:
+        return not is_outside(node) and (node.op not in known or needs_strings(node))
+
     for node in graph_def.node:
-        framed = node.op in _FRAME or node.op.startswith("TPU")
-        if framed or is_outside(node):
+        if node.op in _FRAME or node.op.startswith("TPU") or is_outside(node):
             continue
-        alone = tf.compat.v1.GraphDef(node=[node], library=graph_def.library)
-        called = (inner for inner, _ in walk_nodes(graph, alone) if not is_outside(inner))
-        if any(inner.op not in known or needs_strings(inner) for inner in called):
+        nodes = [node]
+        if list_functions(node):
+            alone = tf.compat.v1.GraphDef(node=nodes, library=graph_def.library)
+            nodes = [inner for inner, _ in walk_nodes(graph, alone)]
+        if any(is_impossible(inner) for inner in nodes):
             return graph.get_operation_by_name(node.name)
     return None
 
