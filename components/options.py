@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tfx_tpu_estimator.compile_check.chips import parse_topology
+
 from .option_checks import check_int, check_names, check_type, read_json_object
 
 _POSITIVE = (
@@ -23,7 +25,7 @@ _POSITIVE = (
 _NON_NEGATIVE = ("save_summary_steps", "keep_checkpoint_max")
 _LEAST = {**dict.fromkeys(_POSITIVE, 1), **dict.fromkeys(_NON_NEGATIVE, 0), "seed": None}
 _BOOLEAN = ("use_tpu", "export_to_tpu", "verify_examples")
-_TEXT = ("label_key", "checkpoint_dir")
+_TEXT = ("label_key", "checkpoint_dir", "compile_check")
 # These stand for "let RunConfig or the input function decide".
 _OPTIONAL = frozenset(
     [
@@ -72,6 +74,10 @@ class TPUEstimatorOptions:
         export_to_tpu: Whether the export has a {serve, tpu} metagraph too.
         verify_examples: Whether all files of examples are read once before training, to find
             damaged and truncated ones; a truncated gzip file otherwise often goes unnoticed.
+        compile_check: A TPU such as `v5e:2x2`. Before training, the programs of training,
+            evaluation and serving are compiled for it with the TPU compiler, which needs libtpu and
+            no TPU; one that does not compile or does not fit ends the execution there. The report
+            is in the ModelRun. None: no check.
         params: Hyperparameters handed to the functions in `params`.
 
     Example:
@@ -95,6 +101,7 @@ class TPUEstimatorOptions:
     checkpoint_dir: str | None = None
     export_to_tpu: bool = True
     verify_examples: bool = True
+    compile_check: str | None = None
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __new__(cls, **given: Any) -> TPUEstimatorOptions:
@@ -114,6 +121,9 @@ class TPUEstimatorOptions:
         for name in _TEXT:
             if getattr(self, name) is not None:
                 check_type(name, getattr(self, name), str)
+        if self.compile_check is not None:
+            # As the compiler calls it.
+            object.__setattr__(self, "compile_check", parse_topology(self.compile_check).name)
         if self.save_checkpoints_steps and self.save_checkpoints_secs:
             raise ValueError(
                 "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set."

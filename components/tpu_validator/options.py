@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.compile_check.chips import parse_topology
 from tfx_tpu_estimator.skew_check.tolerance import Tolerance
 
 from ..option_checks import (
@@ -65,9 +66,8 @@ class TPUValidatorOptions:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        check_type("topology", self.topology, str)
-        if not self.topology:
-            raise ValueError("`topology` is empty; give one such as 'v5e:2x2'.")
+        # As libtpu calls it: `trillium:2x2` and `v6e:2x2` are one.
+        object.__setattr__(self, "topology", parse_topology(self.topology).name)
         object.__setattr__(self, "programs", _check_programs(self.programs))
         check_type("compile_check", self.compile_check, bool)
         check_choice("missing_compiler", self.missing_compiler, (REFUSE, SKIP))

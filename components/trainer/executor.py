@@ -24,6 +24,7 @@ from ..user_module import ModuleForm, UserModule
 from .functions_form import TrainedModel, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
+from .preflight import check_preflight, run_preflight
 from .run_fn_form import train_run_fn
 from .trainer_fn_form import train_trainer_fn
 
@@ -51,7 +52,9 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             ValueError: If something given cannot be used; the message names it.
             OSError: If the model cannot be written.
-            RuntimeError: If another process runs the same training.
+            RuntimeError: If another process runs the same training, or a compile check is asked
+                for and there is no libtpu.
+            CompileCheckError: If a program does not compile for the TPU that the options name.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         model = artifact_utils.get_single_instance(output_dict[specs.MODEL_KEY])
@@ -59,22 +62,25 @@ class Executor(base_executor.BaseExecutor):
         # 1. Checks.
         inputs = resolve_inputs(input_dict, exec_properties)
         module = load_user_module(exec_properties)
-        if inputs.options.verify_examples:
-            verify_files(inputs.train, inputs.evaluation)
+        check_preflight(module, inputs.options)
         # 2. A place for checkpoints that a retry finds again.
         key = compute_run_key(inputs, input_dict, exec_properties, module)
         durable = resolve_durable_dir(model_run.uri, key, inputs.options.checkpoint_dir)
         _logger.info("Checkpoints are in %s until the run has succeeded.", durable)
         with hold_directory(durable):
             fileio.makedirs(durable)
-            # 3. Training and export.
+            # 3. What takes long, the cheapest first.
+            run_preflight(module, inputs, durable)
+            if inputs.options.verify_examples:
+                verify_files(inputs.train, inputs.evaluation)
+            # 4. Training and export.
             if module.form is not ModuleForm.FUNCTIONS:
                 train = train_run_fn if module.form is ModuleForm.RUN_FN else train_trainer_fn
                 trained = train(module, inputs, input_dict, exec_properties, model.uri, durable)
             else:
                 serving_dir = path_utils.serving_model_dir(model.uri)
                 trained = train_functions(module, inputs, durable, serving_dir)
-            # 4. Records.
+            # 5. Records.
             io_utils.copy_dir(durable, model_run.uri)
             facts = _describe_run(module, trained, path_utils.serving_model_path(model.uri))
             _write_record(model.uri, module, inputs, exec_properties, facts, trained)

@@ -22,6 +22,10 @@ def test_defaults():
     assert options.tolerances == {}
 
 
+def test_a_topology_has_one_name():
+    assert make(topology="Trillium:2x2") == make(topology="v6e:2x2")
+
+
 def test_json_round_trip():
     options = make(
         programs=["eval", "train"],
@@ -39,8 +43,8 @@ def test_json_round_trip():
 @pytest.mark.parametrize(
     ("changes", "error", "match"),
     [
-        ({"topology": ""}, ValueError, "`topology` is empty; give one such as 'v5e:2x2'"),
-        ({"topology": 4}, TypeError, "`topology` must be str"),
+        ({"topology": "v9:2x2"}, ValueError, "`topology` 'v9:2x2' is unknown.*known chips are v2"),
+        ({"topology": 4}, TypeError, "`topology` must be a string such as 'v5e:2x2'"),
         ({"programs": "train"}, TypeError, "`programs` must be a tuple of names, got 'train'"),
         ({"programs": ()}, ValueError, "`programs` is empty; .*`compile_check=False`"),
         ({"programs": ("trian",)}, ValueError, "got 'trian'. Did you mean 'train'"),
@@ -66,8 +70,12 @@ def test_wrong_values(changes, error, match):
     [
         ("[]", ValueError, "must be a JSON object"),
         ("{}", ValueError, "lacks `topology`"),
-        ('{"topology": "a", "tolerance": 1}', ValueError, "Did you mean `tolerances`"),
-        ('{"topology": "a", "tolerances": {"x": {"abs": 1}}}', TypeError, "not a Tolerance field"),
+        ('{"topology": "v5e:2x2", "tolerance": 1}', ValueError, "Did you mean `tolerances`"),
+        (
+            '{"topology": "v5e:2x2", "tolerances": {"x": {"abs": 1}}}',
+            TypeError,
+            "not a Tolerance field",
+        ),
     ],
 )
 def test_wrong_json(text, error, match):
