@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -98,7 +99,7 @@ def compile_for_tpu(
       for program in report.programs:
           print(program.program, program.status, program.peak_bytes)
     """
-    inputs: dict[str, Callable | None] = {
+    inputs: dict[str, Any] = {
         "train_input_fn": train_input_fn,
         "eval_input_fn": eval_input_fn,
         "predict_input_fn": predict_input_fn,
@@ -114,25 +115,24 @@ def compile_for_tpu(
         "schema": schema,
         "label_key": label_key,
     }
+    check: dict[str, Any] = {
+        "topologies": topologies,
+        "programs": programs,
+        "serving_batch_size": serving_batch_size,
+        "search_batch": search_batch,
+        "timeout_secs": timeout_secs,
+        "cache_dir": cache_dir,
+        "use_cache": use_cache,
+        "progress": progress,
+    }
     if isinstance(model, TPUEstimator):
         _refuse_settings(settings)
-        estimator, name = model, None
-    else:
-        functions = find_functions(model)
-        estimator, inputs = _create_estimator(functions, inputs, settings)
-        name = functions.name
-    return estimator.compile_check(
-        topologies=topologies,
-        **inputs,
-        programs=programs,
-        serving_batch_size=serving_batch_size,
-        search_batch=search_batch,
-        timeout_secs=timeout_secs,
-        cache_dir=cache_dir,
-        use_cache=use_cache,
-        progress=progress,
-        name=name,
-    )
+        return model.compile_check(**inputs, **check)
+    functions = find_functions(model)
+    # Of no use but to the eyes of a model_fn; nothing is trained.
+    with tempfile.TemporaryDirectory(prefix="compile_check_") as model_dir:
+        estimator, inputs = _create_estimator(functions, inputs, settings, model_dir)
+        return estimator.compile_check(**inputs, **check, name=functions.name)
 
 
 def _refuse_settings(settings: Mapping[str, Any]) -> None:
@@ -145,7 +145,10 @@ def _refuse_settings(settings: Mapping[str, Any]) -> None:
 
 
 def _create_estimator(
-    functions: ModelFunctions, inputs: Mapping[str, Callable | None], settings: Mapping[str, Any]
+    functions: ModelFunctions,
+    inputs: Mapping[str, Callable | None],
+    settings: Mapping[str, Any],
+    model_dir: str,
 ) -> tuple[TPUEstimator, dict[str, Callable | None]]:
     """Builds what the Trainer would build of a module; returns it and its input functions."""
     own = functions.read_params()
@@ -161,7 +164,7 @@ def _create_estimator(
     config = settings["config"] or _make_config(own)
     estimator = TPUEstimator(
         functions.model_fn,
-        config=config,
+        config=config.replace(model_dir=model_dir),
         params=params,
         # Devices are those of the topologies; none are looked for.
         use_tpu=False,

@@ -95,7 +95,9 @@ class _Check:
         self._programs = _choose_programs(inputs, options.programs)
         self._compiler_name = describe_compiler()
         self._compiler = ProgramCompiler(options, on_event)
-        self._notes: list[str] = _list_left_out(inputs, self._programs)
+        self._notes: list[str] = []
+        if options.programs is None:
+            self._notes += _list_left_out(inputs)
         self._count = len(self._programs) * len(options.topologies)
 
     def run(self) -> CompileReport:
@@ -227,10 +229,10 @@ def _choose_programs(inputs: CheckInputs, wanted: Sequence[str] | None) -> tuple
     return found
 
 
-def _list_left_out(inputs: CheckInputs, programs: Sequence[str]) -> list[str]:
+def _list_left_out(inputs: CheckInputs) -> list[str]:
     """Says which programs are left out because their function is missing."""
     return [
         f"{name} is left out: there is no {_NEEDED[name]}."
         for name in PROGRAMS
-        if name not in programs and inputs.find(name) is None
+        if inputs.find(name) is None
     ]

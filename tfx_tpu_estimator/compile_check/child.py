@@ -39,6 +39,10 @@ _SETTINGS = {
 
 
 _NICENESS = 5
+_UNKNOWN_TOPOLOGY = (
+    "The installed libtpu does not describe this topology. Install a newer one for newer chips, or "
+    "choose another layout; docs/compile_check.md has what each accepts."
+)
 
 
 def main(directory: str, low_priority: bool) -> None:
@@ -61,10 +65,17 @@ def main(directory: str, low_priority: bool) -> None:
 
 def compile_job(job: CompileJob) -> Outcome:
     """Compiles a job in this process; blocks."""
-    started = time.monotonic()
     try:
         devices = jax_compat.describe_tpus(job.topology)[: job.cores]
-        started = time.monotonic()
+    except Exception as error:  # jax and libtpu have several, none of them narrower
+        return Outcome(status=FAILED, message=f"{_UNKNOWN_TOPOLOGY} It says: {error}")
+    if len(devices) < job.cores:
+        return Outcome(
+            status=FAILED,
+            message=f"{_UNKNOWN_TOPOLOGY} It describes {len(devices)} cores, not {job.cores}.",
+        )
+    started = time.monotonic()
+    try:
         compiled = _compile(job, devices)
     except Exception as error:  # the compiler has no narrower type, and all it says is the result
         seconds = time.monotonic() - started

@@ -146,7 +146,7 @@ def _explain(status: str, outcome: Outcome, limit: int, program: str, batch: int
     if status in (CRASHED, TIMED_OUT):
         return outcome.message
     if status == FAILED:
-        return f"The compiler refused the program: {outcome.message[:_LONGEST_MESSAGE]}"
+        return f"The compiler says no. {outcome.message[:_LONGEST_MESSAGE]}"
     if status != TOO_LARGE:
         return ""
     peak = outcome.peak_bytes or 0

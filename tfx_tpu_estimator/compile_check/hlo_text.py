@@ -19,7 +19,7 @@ _KINDS = (
 # What makes no tensor of its own, but passes on or names others.
 _PASS_ON = frozenset(
     ["tuple", "get-tuple-element", "bitcast", "while", "conditional", "call", "opt-barrier",
-     "after-all", "copy-start", "copy-done", "async-done", "async-update", "add-dependency"]
+     "after-all", "async-done", "async-update", "add-dependency"]
 )  # fmt: skip
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+)[^=]*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
@@ -71,7 +71,7 @@ def find_largest(text: str, count: int = _HOW_MANY) -> tuple[Buffer, ...]:
     inner = {name for _, _, _, rest in _list_instructions(text) for name in _CALLED.findall(rest)}
     found = []
     for (computation, name), type_text, opcode, rest in _list_instructions(text):
-        if computation in inner or opcode in _PASS_ON or opcode.endswith("-done"):
+        if computation in inner or opcode in _PASS_ON or opcode.endswith("-start"):
             continue
         is_entry = computation.startswith("ENTRY ")
         if opcode == "parameter" and not is_entry:

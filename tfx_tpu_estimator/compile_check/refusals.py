@@ -34,8 +34,8 @@ def explain_refusal(program: str, error: Exception) -> str:
     where = f" at {describe_line(frames)}" if users else ""
     message = f"{type(error).__name__}{where}: {text}"
     if isinstance(error, _OF_DATA) or "matched no files" in text:
-        message += (
-            f" If `{_FUNCTIONS[program]}` looks for data: nothing is read here, but what it asks "
+        message = message.rstrip(".") + (
+            f". If `{_FUNCTIONS[program]}` looks for data: nothing is read here, but what it asks "
             "for must be there. Give it the `params` and paths that training has; a few examples "
             "in a file of the same form are enough."
         )

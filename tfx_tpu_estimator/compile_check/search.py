@@ -9,6 +9,8 @@ MOST_COMPILES = 6
 # From this batch on multiples of 8 are tried, as rows of a tile are filled by them.
 _TILE = 8
 LARGEST_TRIED = 2**20
+# While nothing is known of how memory grows: far enough that tiles do not hide it.
+_GROWTH = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ def _choose(trials: list[Trial]) -> int | None:
         return None
     guess = _extrapolate(trials)
     if guess is None:
-        guess = low * 2 if high is None else (low + high) // 2
+        guess = low * _GROWTH if high is None else (low + high) // 2
     if high is None:
         guess = min(max(guess, low + step), LARGEST_TRIED)
     elif not low < guess < high:

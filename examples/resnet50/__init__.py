@@ -1,0 +1,1 @@
+"""A residual network of 50 layers, for the compile check and as a pattern."""
