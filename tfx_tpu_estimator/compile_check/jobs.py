@@ -12,7 +12,7 @@ from tfx_tpu_estimator.execution.embedded_program import EmbeddedProgram
 from tfx_tpu_estimator.lowering.program import Program
 
 # Part of what results are kept under: a change of how programs are compiled or read makes new ones.
-_FORM = 2
+_FORM = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
