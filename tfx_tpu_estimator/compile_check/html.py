@@ -55,7 +55,9 @@ def render_html(report: CompileReport, command: str = "") -> str:
         _render_origin(report, compilers, command),
         kind="TPU compile check",
         subtitle=" · ".join([f"{report.created[:16].replace('T', ' ')} UTC", *compilers]),
-        style=importlib.resources.files(__package__).joinpath("report.css").read_text("utf-8"),
+        style=importlib.resources.files("tfx_tpu_estimator.compile_check")
+        .joinpath("report.css")
+        .read_text("utf-8"),
     )
 
 

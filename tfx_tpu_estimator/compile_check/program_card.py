@@ -17,9 +17,9 @@ from tfx_tpu_estimator.compile_check.figures import (
     format_shape,
 )
 from tfx_tpu_estimator.compile_check.report import Buffer, ProgramReport
-from tfx_tpu_estimator.html_page import Child, Column, Markup, element
+from tfx_tpu_estimator.html_page import Child, Column, Markup, Tone, element
 
-_TONES = {reports.FITS: "good", reports.CRASHED: "warn", reports.TIMED_OUT: "warn"}
+_TONES: dict[str, Tone] = {reports.FITS: "good", reports.CRASHED: "warn", reports.TIMED_OUT: "warn"}
 # So many tensors are shown at once; the others can be folded out.
 _SHOWN = 5
 _COLLECTIVES = (
@@ -40,7 +40,7 @@ def anchor_of(program: ProgramReport) -> str:
     return re.sub(r"[^\w-]", "-", f"{program.topology.name}-{program.program}")
 
 
-def tone_of(program: ProgramReport) -> str:
+def tone_of(program: ProgramReport) -> Tone:
     """Returns whether a program's status is good, bad, or not known enough."""
     return _TONES.get(program.status, "bad")
 

@@ -14,6 +14,7 @@ from tfx_tpu_estimator.compile_check.figures import (
 )
 from tfx_tpu_estimator.compile_check.report import CompileReport, ProgramReport, Topology
 from tfx_tpu_estimator.compile_check.search import LARGEST_TRIED
+from tfx_tpu_estimator.html_page import Tone
 
 # What came out for a program, in a few words, and for a narrow column.
 STATUS_WORDS = {
@@ -57,7 +58,7 @@ class Verdict:
         problems: What is wrong with each program that is not in order.
     """
 
-    tone: str
+    tone: Tone
     title: str
     problems: tuple[tuple[ProgramReport, str], ...]
 

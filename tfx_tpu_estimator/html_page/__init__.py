@@ -7,6 +7,7 @@ from tfx_tpu_estimator.html_page.elements import Child, Markup, element, join
 from tfx_tpu_estimator.html_page.page import render_page, write_page
 from tfx_tpu_estimator.html_page.parts import (
     Column,
+    Tone,
     badge,
     callout,
     card,
@@ -24,6 +25,7 @@ __all__ = [
     "Child",
     "Column",
     "Markup",
+    "Tone",
     "badge",
     "callout",
     "card",

@@ -91,4 +91,8 @@ def _read_umask() -> int:
 
 
 def _read_style() -> str:
-    return importlib.resources.files(__package__).joinpath("style.css").read_text("utf-8")
+    return (
+        importlib.resources.files("tfx_tpu_estimator.html_page")
+        .joinpath("style.css")
+        .read_text("utf-8")
+    )
