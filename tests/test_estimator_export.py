@@ -122,6 +122,24 @@ def test_a_function_that_returns_no_receiver_is_refused(trained, tmp_path, expor
     assert not list(tmp_path.iterdir())
 
 
+def of_another_graph():
+    with tf.Graph().as_default():
+        return receiver_fn()
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_tensors_of_another_graph_are_refused(trained, tmp_path, eager):
+    x = tf.zeros([1, 4])
+
+    def of_no_graph():
+        return tpu_estimator.ServingInputReceiver({"x": x}, {"x": x})
+
+    function = of_no_graph if eager else of_another_graph
+    with pytest.raises(ValueError, match="which was not made in the graph of the export"):
+        export(trained, tmp_path / "x", serving_input_receiver_fn=function)
+    assert not (tmp_path / "x").exists()
+
+
 def test_tags_that_were_not_exported_cannot_be_loaded(trained, tmp_path):
     path = export(reopen(trained, export_to_tpu=False), tmp_path)
     with (
@@ -345,10 +363,10 @@ def test_extra_assets_are_copied(trained, tmp_path):
         assert f.read() == "hello"
 
 
-@pytest.mark.parametrize("name", ["../b.txt", "/b.txt", "a/../../b.txt", "."])
+@pytest.mark.parametrize("name", ["../b.txt", "/b.txt", "a/../../b.txt", "..\\b.txt", "."])
 def test_extra_assets_cannot_leave_the_export(trained, tmp_path, name):
     (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(ValueError, match=r"leaves the directory assets\.extra"):
+    with pytest.raises(ValueError, match=r"leaves? the directory assets\.extra"):
         export(trained, tmp_path / "x", assets_extra={name: str(tmp_path / "a.txt")})
     assert sorted(os.listdir(tmp_path)) == ["a.txt"]
 
@@ -359,6 +377,7 @@ def test_extra_assets_cannot_leave_the_export(trained, tmp_path, name):
         ({"serving_input_receiver_fn": None}, ValueError, "serving_input_receiver_fn"),
         ({"assets_extra": {"a": "/no/such/file"}}, ValueError, "does not exist"),
         ({"checkpoint_path": "/no/ckpt"}, ValueError, "is not a checkpoint"),
+        ({"checkpoint_path": 30}, TypeError, "`checkpoint_path` must be a path.* got 30"),
         ({"experimental_mode": "test"}, ValueError, "No valid modes for exporting found"),
     ],
 )
@@ -366,6 +385,34 @@ def test_bad_arguments_leave_no_trace(trained, tmp_path, arguments, error, messa
     with pytest.raises(error, match=message):
         export(trained, tmp_path / "x", **arguments)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("end", ["", "/model.ckpt-30.index", "/model.ckpt-30.meta"])
+def test_a_checkpoint_that_is_nearly_one_is_named(trained, tmp_path, end):
+    with pytest.raises(ValueError, match=r"such as '.*/model\.ckpt-30', which exists"):
+        export(trained, tmp_path / "x", checkpoint_path=trained.model_dir + end)
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_export_is_exported_again(trained, tmp_path):
+    path = export(trained, tmp_path)
+    with pytest.raises(ValueError, match=r"such as '.*/variables/variables', which exists"):
+        export(trained, tmp_path, checkpoint_path=path)
+    again = export(trained, tmp_path, checkpoint_path=os.fsencode(f"{path}/variables/variables"))
+    assert read_metagraphs(again) == read_metagraphs(path)
+
+
+def test_nothing_trained_yet(tmp_path):
+    estimator = make_estimator(tmp_path / "m")
+    with pytest.raises(ValueError, match="Could not find trained model in model_dir"):
+        export(estimator, tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("base", [None, 7])
+def test_a_base_that_is_no_path(trained, base):
+    with pytest.raises(TypeError, match="`export_dir_base` must be a path"):
+        trained.export_saved_model(base, receiver_fn)
 
 
 def test_predictions_that_cannot_be_exported(trained, tmp_path):

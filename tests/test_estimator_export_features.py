@@ -117,3 +117,68 @@ def test_assets_of_several_modes(tmp_path):
         feeds = {signature.inputs["examples"].name: SERIALIZED}
         found = session.run(signature.outputs["predictions/word"].name, feeds)
     np.testing.assert_array_equal(found, [1, 0, 2])
+
+
+def look_up_in(*paths):
+    """A receiver of words, whose number is the sum of their lines in all files."""
+
+    def receiver_fn():
+        words = tf1.placeholder(tf.string, [None])
+        numbers = [
+            tf.lookup.StaticVocabularyTable(
+                tf.lookup.TextFileInitializer(
+                    str(path),
+                    tf.string,
+                    tf.lookup.TextFileIndex.WHOLE_LINE,
+                    tf.int64,
+                    tf.lookup.TextFileIndex.LINE_NUMBER,
+                ),
+                num_oov_buckets=1,
+            ).lookup(words)
+            for path in paths
+        ]
+        return tpu_estimator.TensorServingInputReceiver(sum(numbers), {"words": words})
+
+    return receiver_fn
+
+
+def number_model_fn(features, labels, mode):
+    weight = tf1.get_variable("weight", initializer=2.0)
+    if mode == ModeKeys.PREDICT:
+        return EstimatorSpec(mode, predictions=tf.cast(features, tf.float32) * weight)
+    train_op = tf1.assign_add(tf1.train.get_global_step(), 1)
+    return EstimatorSpec(mode, loss=weight, train_op=train_op)
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    estimator = Estimator(number_model_fn, tmp_path / "model")
+    return estimator.train(lambda: tf.data.Dataset.from_tensors(([1], [1])), steps=1)
+
+
+def test_files_of_one_name_and_an_export_that_moves(numbers, tmp_path):
+    paths = [tmp_path / "a" / "words.txt", tmp_path / "b" / "words.txt"]
+    for path, words in zip(paths, (["x", "y"], ["0", "1", "2", "x"]), strict=True):
+        path.parent.mkdir()
+        path.write_text("\n".join(words))
+    path = numbers.export_saved_model(str(tmp_path / "export"), look_up_in(*paths)).decode()
+    moved = os.path.join(tmp_path, "moved")
+    os.rename(path, moved)
+    for vocabulary in paths:
+        vocabulary.unlink()
+    assert len(os.listdir(f"{moved}/assets")) == 2
+    served = tf.saved_model.load(moved).signatures["serving_default"]
+    # Not among the words of a file: the number after its last.
+    np.testing.assert_array_equal(served(tf.constant(["x", "y"]))["output"], [6.0, 10.0])
+
+
+def test_a_linked_file_is_copied_and_a_missing_one_named(numbers, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"reads the file '.*none\.txt'"):
+        numbers.export_saved_model(str(tmp_path / "x"), look_up_in(tmp_path / "none.txt"))
+    assert not (tmp_path / "x").exists()
+    (tmp_path / "words.txt").write_text("x\ny")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "words.txt")
+    path = numbers.export_saved_model(str(tmp_path / "x"), look_up_in(tmp_path / "link.txt"))
+    copied = os.path.join(path.decode(), "assets", "link.txt")
+    assert os.path.isfile(copied)
+    assert not os.path.islink(copied)

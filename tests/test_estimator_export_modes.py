@@ -74,6 +74,29 @@ def test_all_modes_in_order_with_one_set_of_variables(trained, tmp_path):
     assert names == ["global_step", "weight"]
 
 
+@pytest.mark.parametrize(
+    ("modes", "tags"),
+    [
+        ([ModeKeys.TRAIN], [TRAIN]),
+        ([ModeKeys.EVAL], [EVAL]),
+        ([ModeKeys.PREDICT], [SERVE]),
+        ([ModeKeys.EVAL, ModeKeys.TRAIN], [TRAIN, EVAL]),
+        ([ModeKeys.PREDICT, ModeKeys.TRAIN], [TRAIN, SERVE]),
+        ([ModeKeys.PREDICT, ModeKeys.EVAL], [EVAL, SERVE]),
+        ([ModeKeys.EVAL, ModeKeys.PREDICT, ModeKeys.TRAIN], [TRAIN, EVAL, SERVE]),
+    ],
+)
+def test_every_subset_in_one_order(trained, tmp_path, modes, tags):
+    receivers = {mode: ALL[mode] for mode in modes}
+    path = trained.experimental_export_all_saved_models(str(tmp_path), receivers).decode()
+    assert read_tags_in_order(path) == tags
+    for tag_set in tags:
+        with tf.Graph().as_default(), tf1.Session() as session:
+            tf1.saved_model.load(session, list(tag_set), path)
+            weight = session.run(tf1.global_variables("weight")[0])
+        np.testing.assert_array_equal(weight, trained.get_variable_value("weight"))
+
+
 def test_signatures_are_named_as_the_old_estimator_names_them(trained, tmp_path):
     path = trained.experimental_export_all_saved_models(str(tmp_path), ALL).decode()
     metagraphs = read_metagraphs(path)

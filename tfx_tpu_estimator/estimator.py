@@ -25,6 +25,7 @@ from tfx_tpu_estimator.export.extra_assets import validate_assets_extra
 from tfx_tpu_estimator.export.saved_model import (
     ExportTargets,
     resolve_receivers,
+    validate_base,
     validate_receiver_fn,
     write_saved_model,
 )
@@ -294,6 +295,7 @@ class Estimator:
         Raises:
           ValueError: No receiver function, no such mode, no checkpoint, nothing to export, or an
             extra asset that would leave the export directory.
+          FileNotFoundError: A file that the model reads, a vocabulary for example, is missing.
           ExportError: The files could not be written; nothing is left behind.
         """
         validate_receiver_fn(serving_input_receiver_fn)
@@ -332,6 +334,7 @@ class Estimator:
           ValueError: As `export_saved_model` does.
           ExportError: The files could not be written; nothing is left behind.
         """
+        validate_base(export_dir_base)
         receiver_fns = resolve_receivers(input_receiver_fn_map)
         self._export_targets.validate()
         validate_assets_extra(assets_extra)

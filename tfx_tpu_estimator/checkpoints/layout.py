@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -34,16 +36,12 @@ def resolve_checkpoint(
       find: Finds the latest checkpoint of a directory.
 
     Raises:
+      TypeError: The one given is no path.
       ValueError: There is none.
       DataCorruptionError: The one given is corrupt, or all of `model_dir` are.
     """
     if checkpoint_path:
-        path = os.fspath(checkpoint_path)
-        if not tf.io.gfile.exists(path + ".index"):
-            raise ValueError(
-                f"`checkpoint_path` {path!r} is not a checkpoint: {path}.index does not exist. "
-                "Give a checkpoint prefix such as <model_dir>/model.ckpt-1000."
-            )
+        path = _validate_prefix(checkpoint_path)
         validate_whole(path, "checkpoint_path")
         return path
     latest = find(model_dir)
@@ -53,6 +51,40 @@ def resolve_checkpoint(
             "`checkpoint_path`."
         )
     return latest
+
+
+def _validate_prefix(checkpoint_path: Any) -> str:
+    """Returns the prefix of a checkpoint that there is.
+
+    Raises:
+      TypeError: It is no path.
+      ValueError: There is no such checkpoint; the message says which one may be meant.
+    """
+    if not isinstance(checkpoint_path, str | bytes | os.PathLike):
+        raise TypeError(
+            "`checkpoint_path` must be a path, such as <model_dir>/model.ckpt-1000; got "
+            f"{checkpoint_path!r}."
+        )
+    path = os.fsdecode(checkpoint_path)
+    if tf.io.gfile.exists(path + ".index"):
+        return path
+    meant = _guess_prefix(path)
+    raise ValueError(
+        f"`checkpoint_path` {path!r} is not a checkpoint: {path}.index does not exist. Give a "
+        "checkpoint prefix such as "
+        + (f"{meant!r}, which exists." if meant else "<model_dir>/model.ckpt-1000.")
+    )
+
+
+def _guess_prefix(path: str) -> str | None:
+    """Returns the checkpoint of which `path` is a file, or that is in the directory `path`."""
+    candidates = [
+        re.sub(r"\.(index|meta|data-\d+-of-\d+)$", "", path),
+        os.path.join(path, "variables", "variables"),
+    ]
+    if tf.io.gfile.isdir(path):
+        candidates.append(tf.train.latest_checkpoint(path) or "")
+    return next((c for c in candidates if c and tf.io.gfile.exists(c + ".index")), None)
 
 
 def read_global_step(checkpoint: str) -> int:

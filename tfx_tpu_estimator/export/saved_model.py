@@ -16,6 +16,7 @@ from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.execution.host_graph import HostModel, session_config
 from tfx_tpu_estimator.export.export_graph import ExportGraph
 from tfx_tpu_estimator.export.extra_assets import copy_assets_extra
+from tfx_tpu_estimator.export.receiver_calls import check_result
 from tfx_tpu_estimator.export.serving_graph import SERVE_TAGS, build_cpu_graph, build_tpu_graph
 from tfx_tpu_estimator.export.staging import describe, publish_export
 from tfx_tpu_estimator.export.supervised_graph import build_supervised_graph
@@ -56,6 +57,22 @@ class ExportTargets:
 _ORDER = (ModeKeys.TRAIN, ModeKeys.EVAL, ModeKeys.PREDICT)
 
 
+def validate_base(export_dir_base: Any) -> None:
+    """Checks the directory of exports.
+
+    Args:
+      export_dir_base: What the user gave.
+
+    Raises:
+      TypeError: It is no path.
+    """
+    if not isinstance(export_dir_base, str | bytes | os.PathLike):
+        raise TypeError(
+            "`export_dir_base` must be a path, that of the directory in which the export gets "
+            f"one of its own; got {export_dir_base!r}."
+        )
+
+
 def validate_receiver_fn(receiver_fn: Any) -> None:
     """Checks that there is a receiver function.
 
@@ -79,7 +96,8 @@ def resolve_receivers(receiver_fns: Any) -> dict[str, Callable[[], Any]]:
       receiver_fns: {value of `ModeKeys`: function}; a mode whose function is None is left out.
 
     Returns:
-      The modes to export, in the order of their metagraphs.
+      The modes to export, in the order of their metagraphs. The functions also check what the
+      user's give.
 
     Raises:
       ValueError: There is no mode, a key is no mode, or a value no function.
@@ -93,7 +111,7 @@ def resolve_receivers(receiver_fns: Any) -> dict[str, Callable[[], Any]]:
         )
     for fn in given.values():
         validate_receiver_fn(fn)
-    return {mode: given[mode] for mode in _ORDER if mode in given}
+    return {mode: check_result(given[mode]) for mode in _ORDER if mode in given}
 
 
 def write_saved_model(
@@ -125,6 +143,7 @@ def write_saved_model(
 
     Raises:
       CheckpointMismatchError: The checkpoint does not fit the model; a ValueError.
+      FileNotFoundError: A file that the model reads, a vocabulary for example, is missing.
       ExportError: The files could not be written, the disk being full for example. Nothing is
         left behind.
     """
@@ -133,6 +152,7 @@ def write_saved_model(
         if graph.runs_on_host:
             shapes = list_restored_shapes(graph.saver, graph.graph)
             validate_fits(checkpoint, shapes, f"the model_fn in mode {graph.mode!r}")
+        _validate_assets(graph)
 
     def write(directory: str) -> None:
         _write(graphs, directory, checkpoint, model.config, targets.to_cpu, as_text)
@@ -149,6 +169,21 @@ def write_saved_model(
             f"Could not write the SavedModel below {export_dir_base}: {describe(error)}. Nothing "
             "was left there; free space or choose another directory and export again."
         ) from error
+
+
+def _validate_assets(exported: ExportGraph) -> None:
+    """Checks that the files are there which the graph reads.
+
+    Raises:
+      FileNotFoundError: One is not.
+    """
+    for tensor in exported.assets:
+        path = tf.get_static_value(tensor)
+        if path is not None and not tf.io.gfile.exists(os.fsdecode(path.item())):
+            raise FileNotFoundError(
+                f"The model reads the file {os.fsdecode(path.item())!r}, which would be copied "
+                "into the export, but does not exist. Give the path of a file that is there."
+            )
 
 
 def _write(

@@ -41,7 +41,7 @@ def build_cpu_graph(model: HostModel, receiver_fn: Callable[[], Any]) -> ExportG
     """Builds the model_fn in mode PREDICT as it is, with params['use_tpu'] False."""
     with new_graph(model.config) as graph, single_replica():
         tf.compat.v1.train.create_global_step(graph)
-        receiver = _call_receiver_fn(receiver_fn)
+        receiver = receiver_fn()
         spec = _call(model, receiver.features, _labels_of(receiver), use_tpu=False)
         signatures = build_signatures(receiver, list_export_outputs(spec))
         return finish_graph(graph, ModeKeys.PREDICT, SERVE_TAGS, signatures, scaffold_of(spec))
@@ -83,22 +83,6 @@ def _leave_to_host(op_type: str, name: str, arguments: dict[str, Any]) -> None:
     raise _NeedsHostError
 
 
-def _call_receiver_fn(receiver_fn: Callable[[], Any]) -> Any:
-    """Returns what the user's function gives.
-
-    Raises:
-      ValueError: It is no receiver.
-    """
-    receiver = receiver_fn()
-    if not hasattr(receiver, "features") or not hasattr(receiver, "receiver_tensors"):
-        raise ValueError(
-            "`serving_input_receiver_fn` must return a ServingInputReceiver; got "
-            f"{type(receiver).__name__}. See build_raw_serving_input_receiver_fn and "
-            "build_parsing_serving_input_receiver_fn."
-        )
-    return receiver
-
-
 def _build_tpu_graph(
     model: HostModel,
     receiver_fn: Callable[[], Any],
@@ -106,7 +90,7 @@ def _build_tpu_graph(
 ) -> ExportGraph:
     with new_graph(model.config) as graph:
         tf.compat.v1.train.create_global_step(graph)
-        receiver = _call_receiver_fn(receiver_fn)
+        receiver = receiver_fn()
         features = receiver.features
         if compute is not _outputs_as_built and model.embedding is not None:
             features = look_up_outside(model, model.embedding, features)
