@@ -141,9 +141,9 @@ def _make_checked(pair: SignaturePair, tpu: TPUGraph, given: Mapping[str, Tolera
         facts = tpu.inspect(pair.tpu[key].name)
         on_tpu |= facts.on_tpu
         notes += facts.notes
-        dtypes = [tf.as_dtype(infos[key].dtype) for infos in (pair.serve, pair.tpu)]
-        tolerance = choose_tolerance(given, pair.name, key, dtypes[0].name, facts.in_bfloat16)
-        outputs[key] = OutputComparison(key, *dtypes, tolerance)
+        serve_dtype, tpu_dtype = (tf.as_dtype(i[key].dtype) for i in (pair.serve, pair.tpu))
+        tolerance = choose_tolerance(given, pair.name, key, serve_dtype.name, facts.in_bfloat16)
+        outputs[key] = OutputComparison(key, serve_dtype, tpu_dtype, tolerance)
     if pair.outputs and not on_tpu:
         notes.append("nothing of it runs on a TPU; {serve, tpu} computes it on the host.")
     return _Checked(pair, outputs, list(pair.problems), list(dict.fromkeys(notes)))

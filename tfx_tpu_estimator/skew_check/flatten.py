@@ -7,7 +7,7 @@ Both call a function whose nodes are put in their place, under names that begin 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -122,28 +122,20 @@ class _Flattener:
 
     def _expand(self, call: Any) -> list[str]:
         """Puts a function in the place of its call; returns the names of the nodes added."""
-        name = call.op if call.op in self._library else call.attr["f"].func.name
-        if name not in self._library:
-            raise ValueError(f"The op `{call.name}` calls `{name}`, which the model does not have.")
-        function = self._library[name]
+        function = self._find_called(call)
         body, tensors = self._take_apart(call, function)
         arguments = [i for i in call.input if not i.startswith("^")]
         waits = [i for i in call.input if i.startswith("^")]
         if call.op == _PARTITIONED_CALL:
             arguments = arguments[:-1]  # the last one says which core
         del self._nodes[call.name]
-        rule = BatchRule.read(call) if call.op == _BATCH_FUNCTION else None
         added: list[str] = []
-        if rule is not None:
-            self._rules.append(rule)
-        if rule is not None and rule.sizes:
-            rows = arguments[0]
-            batched = [tf.as_dtype(t) for t in call.attr["Tin"].list.type]
-            padded, more = self._add_rows_graph(
-                call.name, "pad", pad_rows_graph(batched, rule.sizes), arguments[: len(batched)]
-            )
-            arguments = [*padded, *arguments[len(batched) :]]
-            added += more
+        if call.op == _BATCH_FUNCTION:
+            self._rules.append(BatchRule.read(call))
+        sizes = self._rules[-1].sizes if call.op == _BATCH_FUNCTION else ()
+        unpadded = list(arguments)
+        if sizes:
+            arguments = self._pad(call, sizes, arguments, added)
         given = {a.name: r for a, r in zip(function.signature.input_arg, arguments, strict=True)}
         prefix = self._free_prefix(f"{call.name}/body")
         added += self._add_body(body.node, prefix, given, waits)
@@ -155,14 +147,32 @@ class _Flattener:
             *(f"^{producer(r)}" for r in returned),
             *(f"^{prefix}/{function.control_ret[c]}" for c in function.control_ret),
         ]
-        if rule is not None and rule.sizes:
-            dtypes = [tf.as_dtype(a.type) for a in function.signature.output_arg]
-            built = cut_rows_graph(dtypes, tf.as_dtype(call.attr["Tin"].list.type[0]))
-            returned, more = self._add_rows_graph(call.name, "cut", built, [*returned, rows])
-            added += more
+        if sizes:
+            returned = self._cut(call, function, [*returned, unpadded[0]], added)
         for index, reference in enumerate(returned):
             self._values[(call.name, index)] = reference
         return added
+
+    def _find_called(self, call: Any) -> Any:
+        name = call.op if call.op in self._library else call.attr["f"].func.name
+        if name not in self._library:
+            raise ValueError(f"The op `{call.name}` calls `{name}`, which the model does not have.")
+        return self._library[name]
+
+    def _pad(
+        self, call: Any, sizes: Sequence[int], arguments: list[str], added: list[str]
+    ) -> list[str]:
+        """Fills the rows of a batch up to a size that is allowed."""
+        batched = [tf.as_dtype(t) for t in call.attr["Tin"].list.type]
+        built = pad_rows_graph(batched, sizes)
+        padded = self._add_rows_graph(call, "pad", built, arguments[: len(batched)], added)
+        return [*padded, *arguments[len(batched) :]]
+
+    def _cut(self, call: Any, function: Any, tensors: list[str], added: list[str]) -> list[str]:
+        """Takes what was filled up away again; the last of `tensors` has the rows to keep."""
+        dtypes = [tf.as_dtype(a.type) for a in function.signature.output_arg]
+        built = cut_rows_graph(dtypes, tf.as_dtype(call.attr["Tin"].list.type[0]))
+        return self._add_rows_graph(call, "cut", built, tensors, added)
 
     def _take_apart(self, call: Any, function: Any) -> tuple[tf.compat.v1.GraphDef, dict[str, str]]:
         try:
@@ -175,13 +185,18 @@ class _Flattener:
             ) from error
 
     def _add_rows_graph(
-        self, call: str, what: str, built: tuple[Any, list[str], list[str]], arguments: list[str]
-    ) -> tuple[list[str], list[str]]:
+        self,
+        call: Any,
+        what: str,
+        built: tuple[Any, list[str], list[str]],
+        arguments: list[str],
+        added: list[str],
+    ) -> list[str]:
         graph_def, inputs, outputs = built
-        prefix = self._free_prefix(f"{call}/{what}")
+        prefix = self._free_prefix(f"{call.name}/{what}")
         given = dict(zip(inputs, arguments, strict=True))
-        added = self._add_body(graph_def.node, prefix, given, [])
-        return [_place(name, prefix, given) for name in outputs], added
+        added += self._add_body(graph_def.node, prefix, given, [])
+        return [_place(name, prefix, given) for name in outputs]
 
     def _add_body(
         self, nodes: Iterable[Any], prefix: str, given: dict[str, str], waits: list[str]
