@@ -19,7 +19,7 @@ HloModule jit_run, is_scheduled=true
   ROOT %r = f32[8]{0:T(128)} slice(%inner)
 }
 
-%body (t: (f32[16,8], bf16[4])) -> (f32[16,8], bf16[4]) {
+%body (t: (f32[16,8], /*index=1*/bf16[4])) -> (f32[16,8], bf16[4]) {
   %t = (f32[16,8]{1,0:T(8,128)}, bf16[4]{0:T(256)}) parameter(0)
   %g = f32[16,8]{1,0:T(8,128)} get-tuple-element(%t), index=0
   %big = f32[100,8]{1,0:T(8,128)} fusion(%g), kind=kLoop, calls=%fused_computation, \

@@ -21,7 +21,7 @@ _PASS_ON = frozenset(
     ["tuple", "get-tuple-element", "bitcast", "while", "conditional", "call", "opt-barrier",
      "after-all", "async-done", "async-update", "add-dependency"]
 )  # fmt: skip
-_COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+)[^=]*\{$")
+_COMPUTATION = re.compile(r"^%?([\w.\-]+) .*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
 _OPCODE = re.compile(r"([a-z][a-z0-9\-]*)\(")
 _ARRAY = re.compile(r"\b([a-z][a-z0-9]*)\[([\d,]*)\](\{[^}]*\})?")
