@@ -11,6 +11,7 @@ from rich.text import Text
 from tfx_tpu_estimator.compile_check import words
 from tfx_tpu_estimator.compile_check.events import Event, Stage
 from tfx_tpu_estimator.compile_check.figures import format_bytes, format_seconds
+from tfx_tpu_estimator.compile_check.report import ProgramReport
 
 # Without a terminal: so many seconds between two signs of life of one compile.
 _PLAIN_INTERVAL_SECS = 30.0
@@ -64,14 +65,13 @@ class CompileProgress:
         if self._quiet:
             return
         if event.report is not None:
-            self._tell_result(event)
+            self._tell_result(event, event.report)
         elif self._status is not None:
             self._status.update(Text(f"{_head(event)}: {_describe(event)}"))
         else:
             self._tell_change(event)
 
-    def _tell_result(self, event: Event) -> None:
-        report = event.report
+    def _tell_result(self, event: Event, report: ProgramReport) -> None:
         line = Text(f"{_head(event)}: ")
         style = "green" if report.ok else "red"
         line.append(words.STATUS_WORDS.get(report.status, report.status), style=style)
