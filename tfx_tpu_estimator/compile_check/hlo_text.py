@@ -19,7 +19,7 @@ _KINDS = (
 # What makes no tensor of its own, but passes on or names others.
 _PASS_ON = frozenset(
     ["tuple", "get-tuple-element", "bitcast", "while", "conditional", "call", "opt-barrier",
-     "after-all", "async-done", "async-update", "add-dependency"]
+     "after-all", "async-update", "add-dependency"]
 )  # fmt: skip
 _COMPUTATION = re.compile(r"^%?([\w.\-]+) .*\{$")
 _INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*)$")
@@ -72,6 +72,9 @@ def find_largest(text: str, count: int = _HOW_MANY) -> tuple[Buffer, ...]:
     found = []
     for (computation, name), type_text, opcode, rest in _list_instructions(text):
         if computation in inner or opcode in _PASS_ON or opcode.endswith("-start"):
+            continue
+        # What was copied is listed where it came from; what cores exchanged is new.
+        if opcode.endswith("-done") and opcode.removesuffix("-done") not in _KINDS:
             continue
         is_entry = computation.startswith("ENTRY ")
         if opcode == "parameter" and not is_entry:
