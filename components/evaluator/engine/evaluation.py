@@ -140,7 +140,11 @@ class _Work:
     def finish(self, deriving: Deriving) -> BySlice:
         """Returns metrics and plots by slice."""
         samples = self._sampling.list_samples()
-        results = [deriving.derive(self._extract(groups)) for groups in samples]
+        whole, *parts = samples
+        results = [deriving.derive(self._extract(whole))]
+        for groups in parts:
+            sample = deriving.derive(self._extract(groups))
+            results.append(deriving.choose_for_intervals(sample))
         combined = {
             key: deriving.finish(self._sampling.combine([found.get(key) for found in results]))
             for key in results[0]

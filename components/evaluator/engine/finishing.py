@@ -63,12 +63,18 @@ class Deriving:
                 metrics.update(_subtract_baseline(metrics, baseline.name))
         return found
 
+    def choose_for_intervals(self, found: BySlice) -> BySlice:
+        """Leaves out of a sample what no interval is asked for: intervals of matrices are slow."""
+        if self.with_intervals:
+            return found
+        return {key: drop_private(metrics) for key, metrics in found.items()}
+
     def finish(self, metrics: Metrics) -> Metrics:
         """Adds what is made of intervals, and drops what nobody asked for."""
         metrics = dict(metrics)
         for computation in self.with_intervals:
             metrics.update(computation.result(metrics))
-        return {key: value for key, value in metrics.items() if not is_private(key)}
+        return drop_private(metrics)
 
     def _compare_slices(self, found: BySlice) -> BySlice:
         pairs: BySlice = {}
@@ -95,6 +101,11 @@ class Deriving:
         for computation in self.across:
             result.update(computation.cross_slice_comparison(base, other))
         return result
+
+
+def drop_private(metrics: Metrics) -> Metrics:
+    """Returns metrics without those that others are made of."""
+    return {key: value for key, value in metrics.items() if not is_private(key)}
 
 
 def split_by_kind(found: Mapping[Any, Metrics]) -> tuple[BySlice, BySlice, BySlice]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from .tfma_names import calibration_histogram as histograms
 _NEARLY = 1e-7
 
 
-class Histogram(list):
-    """Buckets as TensorFlow Model Analysis has them, which also know their numbers as arrays.
+class Histogram(Sequence):
+    """Buckets as TensorFlow Model Analysis has them, made only when somebody looks at them.
 
     Attributes:
         ids: [m] numbers of the buckets, in order.
@@ -27,11 +29,20 @@ class Histogram(list):
     """
 
     def __init__(self, ids: np.ndarray, sums: np.ndarray, width: int):
-        rows = zip(ids.tolist(), *sums.T.tolist(), strict=True)
-        super().__init__(histograms.Bucket(*row) for row in rows)
         self.ids = ids
         self.sums = sums
         self.width = width
+
+    @functools.cached_property
+    def _buckets(self) -> list[Any]:
+        rows = zip(self.ids.tolist(), *self.sums.T.tolist(), strict=True)
+        return [histograms.Bucket(*row) for row in rows]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._buckets[place]
 
 
 class HistogramRecipe(Recipe):

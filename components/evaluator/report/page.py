@@ -24,6 +24,12 @@ from .curves import Curves
 from .data import BASELINE, CANDIDATE, COUNT, Results
 from .slices_table import MOST_ROWS, draw_slices, format_number
 
+_STYLE = """
+.verdict + .card { margin-top: 1.2rem; }
+.place { color: var(--soft); overflow-wrap: anywhere; }
+.facts + .place { margin-top: .9rem; }
+"""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Page:
@@ -34,7 +40,8 @@ class Page:
         blessed: Whether it is blessed; None where nobody asked.
         reason: Why, in words.
         failures: What was not passed, in words.
-        facts: Names and values.
+        facts: Names and short values.
+        places: Names and paths.
         results: Metrics by slice, or None.
         curves: By model.
         model_fn_metrics: By split.
@@ -45,6 +52,7 @@ class Page:
     reason: str
     failures: Sequence[str]
     facts: Sequence[tuple[str, str]]
+    places: Sequence[tuple[str, str]]
     results: Results | None
     curves: Mapping[str, Curves]
     model_fn_metrics: Mapping[str, Mapping[str, Any]]
@@ -55,14 +63,23 @@ class Page:
         return render_page(
             self.title,
             self._draw_verdict(),
-            card("Evaluated", facts(self.facts)),
+            self._draw_facts(),
             _draw_comparison(self.results),
             slices,
             _draw_curves(self.curves),
             _draw_model_fn(self.model_fn_metrics),
             kind="Evaluation",
-            style=CHART_STYLE + style + ".verdict + .card { margin-top: 1.2rem; }",
+            style=CHART_STYLE + style + _STYLE,
         )
+
+    def _draw_facts(self) -> Markup | None:
+        if not self.facts and not self.places:
+            return None
+        lines = [
+            element("p", f"{name}: ", element("code", path), class_="small place")
+            for name, path in self.places
+        ]
+        return card("What was evaluated", facts(self.facts), lines)
 
     def _draw_verdict(self) -> Markup:
         if self.blessed is None:

@@ -66,7 +66,7 @@ def draw_slices(results: Results) -> tuple[Markup, str]:
         role="table",
         aria_label="Metrics by slice",
         tabindex=0,
-        style=f"grid-template-columns: minmax(9rem, auto) repeat({len(metrics)}, auto)",
+        style=f"grid-template-columns: minmax(9rem, auto) repeat({len(metrics)}, max-content)",
     )
     inputs = [
         element(
@@ -124,18 +124,19 @@ def _draw_cell(metric: str, by_model: dict[str, Value], scale: float, failed: bo
     classes = "cell failed" if failed else "cell"
     if value is None:
         return element("div", element("span", "none", class_="soft"), class_=classes, role="cell")
-    baseline = by_model.get(BASELINE)
-    words = [format_number(value.value), *_describe_extra(metric, value, baseline)]
+    # Both models saw the same examples.
+    baseline = None if metric.startswith(COUNT) else by_model.get(BASELINE)
+    words = [format_number(value.value), *_describe_extra(value, baseline)]
     number = element("div", words[0], element("small", " ".join(words[1:])), class_="number")
     note = "threshold not passed" if failed else None
     meter = _draw_meter(value, baseline, scale)
     return element("div", number, meter, class_=classes, role="cell", title=note)
 
 
-def _describe_extra(metric: str, value: Value, baseline: Value | None) -> list[str]:
+def _describe_extra(value: Value, baseline: Value | None) -> list[str]:
     if value.low is not None and value.high is not None:
         return [f"{format_number(value.low)} … {format_number(value.high)}"]
-    if baseline is not None and not metric.startswith(COUNT):
+    if baseline is not None:
         return [f"{value.value - baseline.value:+.4f}"]
     return []
 
@@ -181,9 +182,13 @@ def format_number(value: float) -> str:
     """
     if math.isnan(value):
         return "NaN"
-    if value == int(value) and abs(value) < 1e15 if math.isfinite(value) else False:
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 else f"{value:.4g}"
+    if abs(value) >= 1000:
+        return f"{value:,.1f}".removesuffix(".0") if abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:

@@ -59,7 +59,8 @@ def write_evaluation_page(
         blessed=None if verdict is None else verdict.blessed,
         reason=fallback if verdict is None else verdict.reason,
         failures=failures,
-        facts=[*_list_facts(sliced, evaluation, engine, results), *facts],
+        facts=[*_list_facts(evaluation, engine, results), *facts],
+        places=_list_places(sliced),
         results=results,
         curves=_make_curves(evaluation),
         model_fn_metrics=model_fn_metrics,
@@ -93,7 +94,6 @@ def _make_curves(evaluation: Evaluation | None) -> dict[str, Curves]:
 
 
 def _list_facts(
-    sliced: SlicedEvaluation | None,
     evaluation: Evaluation | None,
     engine: str | None,
     results: Results | None,
@@ -106,9 +106,13 @@ def _list_facts(
         found.append(("metrics", str(len(results.metrics))))
     if engine is not None:
         found.append(("computed by", _ENGINES[engine]))
-    if sliced is not None:
-        found.append(("model", sliced.model))
-        if sliced.baseline is not None:
-            found.append(("baseline", sliced.baseline))
-        found.append(("examples from", sliced.data_location))
     return found
+
+
+def _list_places(sliced: SlicedEvaluation | None) -> list[tuple[str, str]]:
+    if sliced is None:
+        return []
+    found = [("Model", sliced.model)]
+    if sliced.baseline is not None:
+        found.append(("Baseline", sliced.baseline))
+    return [*found, ("Examples", sliced.data_location)]
