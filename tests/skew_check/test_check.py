@@ -1,5 +1,6 @@
 """Both graphs of exported models on the same examples."""
 
+import importlib
 import json
 import pathlib
 import subprocess
@@ -195,6 +196,12 @@ def test_arrays_are_fed_by_input_key(tmp_path):
 def test_features_of_examples_are_fed_where_a_signature_takes_tensors(tmp_path):
     path = write_saved_model(str(tmp_path / "m"))
     assert tpu_estimator.skew_check(path, EXAMPLES).examples == 21
+
+
+def test_the_function_is_found_whatever_was_imported_first(saved_model):
+    door = importlib.import_module("tfx_tpu_estimator.skew_check")
+    direct = tpu_estimator.skew_check(saved_model, rows())
+    assert door(saved_model, rows()).signatures == direct.signatures
 
 
 def test_a_graph_without_tpu_computation_fails(tmp_path):
