@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
+from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class PipelineConfig:
       eval_steps: Batches to evaluate; None for all.
       eval_config: A `tfma.EvalConfig` with metrics, slices and thresholds, or None.
       evaluator_module_file: A module with TFX's `custom_extractors` for the Evaluator, or None.
+      validator: For which TPU the TPUValidator checks a model before it is pushed; None for no
+        such check.
       custom_config: Further entries of `params`.
       enable_cache: Whether nodes whose inputs have not changed are skipped.
       beam_pipeline_args: Options for Beam.
@@ -61,6 +64,7 @@ class PipelineConfig:
     eval_steps: int | None = None
     eval_config: Any = None
     evaluator_module_file: str | None = None
+    validator: TPUValidatorOptions | None = None
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True
     beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
@@ -77,6 +81,10 @@ class PipelineConfig:
             value = getattr(self, key)
             if value is not None and (not isinstance(value, int) or value <= 0):
                 raise ValueError(f"`{key}` must be an int > 0 or None, got {value!r}.")
+        if self.validator is not None and not isinstance(self.validator, TPUValidatorOptions):
+            raise TypeError(
+                f"`validator` must be TPUValidatorOptions or None, got {self.validator!r}."
+            )
         for key in ("module_file", "schema_file", "evaluator_module_file"):
             path = getattr(self, key)
             if path is not None and "://" not in path and not os.path.isfile(path):

@@ -11,7 +11,13 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types import Channel, standard_artifacts
 
-from tfx_tpu_estimator.components import Evaluator, ImportExampleGen, Pusher, Trainer
+from tfx_tpu_estimator.components import (
+    Evaluator,
+    ImportExampleGen,
+    Pusher,
+    TPUValidator,
+    Trainer,
+)
 
 from .config import PipelineConfig
 from .metadata_store import make_room, read_connection
@@ -19,6 +25,8 @@ from .metadata_store import make_room, read_connection
 
 def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
     """Builds ImportExampleGen -> Trainer -> latest blessed model -> Evaluator -> Pusher.
+
+    With a schema there is an ImportSchemaGen, with `config.validator` a TPUValidator too.
 
     Args:
       config: The parameters.
@@ -59,9 +67,20 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
         eval_config=config.eval_config,
         module_file=config.evaluator_module_file,
     )
+    nodes += [trainer, blessed, evaluator]
+    infra_blessing = None
+    if config.validator is not None:
+        validator = TPUValidator(
+            model=trainer.outputs["model"],
+            examples=examples.outputs["examples"],
+            options=config.validator,
+        )
+        nodes.append(validator)
+        infra_blessing = validator.outputs["blessing"]
     pusher = Pusher(
         model=trainer.outputs["model"],
         model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=infra_blessing,
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_dir)
         ),
@@ -69,7 +88,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
     return tfx_pipeline.Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.root,
-        components=[*nodes, trainer, blessed, evaluator, pusher],
+        components=[*nodes, pusher],
         enable_cache=config.enable_cache,
         metadata_connection_config=read_connection(config.metadata_path),
         beam_pipeline_args=list(config.beam_pipeline_args),

@@ -106,6 +106,17 @@ def _values(metrics: dict) -> dict[str, float]:
     }
 
 
+def _describe_validation(report: RunReport, config: PipelineConfig) -> list[str]:
+    blessing = report.artifacts.get("InfraBlessing")
+    if config.validator is None or blessing is None:
+        return []
+    verdict = "yes" if blessing.get(constants.BLESSED) else "no"
+    lines = [f"  Ready for a TPU {blessing.get(constants.TOPOLOGY, '')}: {verdict}"]
+    lines += [f"    {each}" for each in blessing.get(constants.REASON, "").split("; ")]
+    page = os.path.join(blessing["uri"], f"{constants.COMPILE_REPORT}.html")
+    return [*lines, f"    report: {page}"] if os.path.exists(page) else lines
+
+
 def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
     model = report.artifacts.get("Model", {})
     blessing = report.artifacts.get("ModelBlessing", {})
@@ -113,6 +124,7 @@ def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
     lines = [
         f"  Blessed: {'yes' if blessing.get('blessed') else 'no'} - {blessing.get('reason', '')}"
     ]
+    lines += _describe_validation(report, config)
     if pushed.get("pushed"):
         again = " (it was already the newest version)" if pushed.get("already_newest") else ""
         lines.append(f"  Pushed to: {pushed.get('pushed_destination')}{again}")

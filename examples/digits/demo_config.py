@@ -8,6 +8,7 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 
 from tfx_tpu_estimator.components import TPUEstimatorOptions
+from tfx_tpu_estimator.examples.tpu_check import choose_validator
 from tfx_tpu_estimator.pipelines.config import PipelineConfig
 
 from .write_digits import write_digits
@@ -67,4 +68,5 @@ def make_config(
         train_steps=train_steps or 300,
         eval_config=text_format.Parse(_EVAL_CONFIG, tfma.EvalConfig()),
         enable_cache=enable_cache,
+        validator=choose_validator(),
     )

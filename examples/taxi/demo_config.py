@@ -9,6 +9,7 @@ import tensorflow_model_analysis as tfma
 from google.protobuf import text_format
 
 from tfx_tpu_estimator.components import TPUEstimatorOptions
+from tfx_tpu_estimator.examples.tpu_check import choose_validator
 from tfx_tpu_estimator.pipelines.config import PipelineConfig
 
 _EVAL_CONFIG = """
@@ -72,6 +73,7 @@ def make_config(
         train_steps=train_steps or 2000,
         eval_config=text_format.Parse(_EVAL_CONFIG, tfma.EvalConfig()),
         enable_cache=enable_cache,
+        validator=choose_validator(),
     )
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -54,10 +55,21 @@ def test_taxi_model_beats_the_label_frequency_and_is_pushed(taxi):
 def test_progress_is_shown_and_noise_is_not(taxi):
     _, first, _ = taxi
     lines = first.stderr.splitlines()
-    assert any(line.startswith("[4/6] Trainer") for line in lines)
+    nodes = 7 if find_spec("libtpu") else 6
+    assert any(line.startswith(f"[4/{nodes}] Trainer") for line in lines)
     assert any(line.startswith("train: 2000/2000 steps") for line in lines)
-    ours = ("[", "train", "evaluate", "Running", "Loading")
+    ours = ("[", "train", "evaluate", "compile check", "skew check", "Running", "Loading")
+    ours = (*ours, "Without libtpu", "TensorFlow Model Analysis")
     assert [line for line in lines if not line.startswith(ours)] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("libtpu") is None, reason="the check needs libtpu")
+def test_the_model_is_checked_for_a_tpu(taxi):
+    output, first, _ = taxi
+    assert "Ready for a TPU v5e:2x2: yes" in first.stdout
+    report = read_latest_run(str(output / "taxi" / "metadata.sqlite"), "taxi")
+    assert report.artifacts["InfraBlessing"]["blessed"] == 1
 
 
 @pytest.mark.slow

@@ -28,5 +28,10 @@ def test_bad_values_are_refused_before_anything_runs(tmp_path, changes, message)
         make_config(tmp_path, **changes)
 
 
+def test_the_validators_options_are_no_dict(tmp_path):
+    with pytest.raises(TypeError, match=r"`validator` must be TPUValidatorOptions or None, got {"):
+        make_config(tmp_path, validator={"topology": "v5e:2x2"})
+
+
 def test_remote_files_are_left_to_the_runner(tmp_path):
     assert make_config(tmp_path, module_file="gs://bucket/module.py").module_file.startswith("gs:")
