@@ -262,11 +262,25 @@ PAGES = (
         sources=tfx_tpu_estimator.components._EXPORTS,
         groups=(
             Group(
-                "Components", ("ImportExampleGen", "Trainer", "Evaluator", "Pusher", "VertexPusher")
+                "Components",
+                (
+                    "ImportExampleGen",
+                    "Trainer",
+                    "Evaluator",
+                    "TPUValidator",
+                    "Pusher",
+                    "VertexPusher",
+                ),
             ),
             Group(
                 "Options",
-                ("TPUEstimatorOptions", "EvaluatorOptions", "PusherOptions", "VertexDestination"),
+                (
+                    "TPUEstimatorOptions",
+                    "EvaluatorOptions",
+                    "TPUValidatorOptions",
+                    "PusherOptions",
+                    "VertexDestination",
+                ),
             ),
         ),
     ),
