@@ -86,7 +86,7 @@ def _render_overview(report: CompileReport) -> Markup:
             p.topology.name,
             element("a", p.program, href=f"#{anchor_of(p)}"),
             render_status(p),
-            NOTHING if p.per_core_batch is None else p.per_core_batch,
+            NOTHING if p.per_core_batch is None else f"{p.per_core_batch:,}",
             _render_small_bar(p),
             format_seconds(p.roofline_seconds),
             format_seconds(p.compile_seconds),

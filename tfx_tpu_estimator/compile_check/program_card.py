@@ -136,7 +136,7 @@ def _render_work(program: ProgramReport) -> Markup | None:
         return None  # the compiler did not get so far
     facts: list[tuple[str, Child]] = []
     if program.per_core_batch is not None:
-        facts.append(("Batch per core", program.per_core_batch))
+        facts.append(("Batch per core", f"{program.per_core_batch:,}"))
     largest = words.describe_largest_batch(program)
     if largest is not None:
         facts.append(("Largest batch that fits", largest))
@@ -189,7 +189,7 @@ def _list_cells(buffer: Buffer) -> tuple[str, str, str, str]:
 def _render_compile(program: ProgramReport) -> Markup | None:
     facts: list[Child] = []
     if program.peak_bytes is None and program.per_core_batch is not None:
-        facts.append(f"Batch per core: {program.per_core_batch}")
+        facts.append(f"Batch per core: {program.per_core_batch:,}")
     if program.compile_seconds is not None:
         facts.append(f"Compiler: {program.compiler}, {words.describe_compile(program)}")
     elif program.compiler:

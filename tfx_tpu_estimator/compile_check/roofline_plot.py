@@ -117,7 +117,7 @@ def _draw_roof(chip: Chip, scale: _Scale) -> list[Markup]:
         element("polyline", points=points, class_="roof"),
         element("text", rate, class_="roofname", x=f"{middle[0]:.1f}", y=f"{middle[1] - 9:.1f}",
                 text_anchor="middle", transform=turn),
-        _text((x1 + x2) / 2, y1 - 9, peak, "roofname", "middle"),
+        _text((x1 + x2) / 2, y1 - 13, peak, "roofname", "middle"),
     ]  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def _make_memory_table(topology: str, programs: Sequence[ProgramReport], framed:
         own = None if p.output_bytes is None else p.output_bytes - (p.alias_bytes or 0)
         table.add_row(
             escape(p.program),
-            NOTHING if p.per_core_batch is None else str(p.per_core_batch),
+            NOTHING if p.per_core_batch is None else f"{p.per_core_batch:,}",
             Text(status, style=_STYLES.get(p.status, "red")),
             format_mib(p.peak_bytes),
             format_percent(p.peak_bytes, p.hbm_bytes),
