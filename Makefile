@@ -13,7 +13,7 @@ PYTEST := -m pytest -n $(WORKERS) --dist loadfile
 export PYTHON PYTHON311
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-digits bench test test-py310 test-runtime-py311 test-fast lint format docs lock setup \
+.PHONY: demo demo-digits bench bench-evaluator test test-py310 test-runtime-py311 test-fast lint format docs lock setup \
   setup-py311 clean
 
 demo: setup  ## the taxi pipeline on real data: import, train, evaluate, push
@@ -24,6 +24,9 @@ demo-digits: setup  ## the same with a small convolutional network on handwritte
 
 bench: setup  ## compares ways to train; BENCH="--force" on a busy machine, see docs/performance.md
 	$(PY) benchmarks/run.py $(BENCH)
+
+bench-evaluator: setup  ## both engines of the Evaluator; BENCH="--force" on a busy machine
+	TF_USE_LEGACY_KERAS=1 $(PY) benchmarks/evaluator.py $(BENCH)
 
 test: test-py310 $(if $(SKIP_PY311),,test-runtime-py311)  ## all tests, in both environments
 

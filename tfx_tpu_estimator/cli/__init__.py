@@ -17,6 +17,7 @@ _COMMANDS = {
     "demo": "Run an example pipeline on real data: import, train, evaluate, push.",
     "pipeline": "Run a pipeline on this machine, or compile it for a cluster.",
     "doctor": "Say what is wrong with this machine's set-up, and what to do about it.",
+    "evaluate": "Evaluate a SavedModel on examples: metrics by slice, thresholds, a page.",
     "push": "Check a model and make it the newest version of a serving directory.",
     "rollback": "Go back to an earlier version of a serving directory.",
     "run": "Run a program that was written for tf.estimator, unmodified.",

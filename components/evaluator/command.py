@@ -1,0 +1,238 @@
+"""What `tfx-tpu-estimator evaluate` does, without its command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+from google.protobuf import json_format, text_format
+from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
+from tfx.components.util import udf_utils
+
+from tfx_tpu_estimator.inputs import tfrecord
+
+from ..saved_model import read_meta_graphs
+from .beam_run import run_tfma
+from .choice import find_need_for_tfma
+from .engine.evaluation import Evaluation
+from .eval_config_checks import check_eval_config, check_signatures
+from .options import RUNTIME, TFMA
+from .report.data import Results, read_results, to_json
+from .report.terminal import print_results
+from .report.writing import PAGE_FILE, write_evaluation_page
+from .sliced import SlicedEvaluation
+from .verdict import describe_failures
+
+# Seconds between two lines of progress.
+_PACE = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What came out.
+
+    Attributes:
+        results: Metrics by slice.
+        engine: Who computed them.
+        passed: Whether no threshold failed.
+        verdict: A sentence.
+        failures: What was not passed, in words.
+        page: Path of the page; None where nothing is kept.
+    """
+
+    results: Results
+    engine: str
+    passed: bool
+    verdict: str
+    failures: list[str]
+    page: str | None
+
+    def to_json(self) -> str:
+        """Returns everything as JSON."""
+        return to_json(
+            self.results,
+            engine=self.engine,
+            passed=self.passed,
+            verdict=self.verdict,
+            failures=self.failures,
+        )
+
+    def print_table(self) -> None:
+        """Prints metrics by slice."""
+        print_results(self.results)
+
+
+def evaluate_model(
+    saved_model: str,
+    patterns: Sequence[str],
+    eval_config: str,
+    *,
+    baseline: str | None = None,
+    engine: str = RUNTIME,
+    beam_args: Sequence[str] = (),
+    batch_size: int = 1024,
+    module_file: str | None = None,
+    out: str | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Outcome:
+    """Evaluates a SavedModel on TFRecord files.
+
+    Args:
+        saved_model: The directory of saved_model.pb.
+        patterns: Of files of tf.Examples.
+        eval_config: File with a tfma.EvalConfig, as text or JSON.
+        baseline: A SavedModel to compare with.
+        engine: `runtime` or `tfma`.
+        beam_args: Options of Beam; of `tfma`.
+        batch_size: Examples that are predicted at a time.
+        module_file: Python file with `add_features`.
+        out: Where results and page are kept; None: nowhere.
+        progress: Called with a line of text now and then.
+
+    Raises:
+        ValueError: If something is wrong with what was given.
+        OSError: If a file cannot be read.
+    """
+    config = read_eval_config(eval_config)
+    files = tfrecord.list_files(list(patterns), "--examples")
+    for path in filter(None, (saved_model, baseline)):
+        check_signatures(config, read_meta_graphs(path), path)
+    hooks = _load_hooks(module_file)
+    sliced = SlicedEvaluation(
+        config=config,
+        model=saved_model,
+        baseline=baseline,
+        files=files,
+        compression=tfrecord.resolve_compression(None, files),
+        data_location=", ".join(patterns),
+        batch_size=batch_size,
+        add_features=hooks.get("add_features"),
+        progress=_pace(progress),
+    )
+    engine = _choose(engine, sliced, hooks, progress)
+    if out is not None:
+        return _run(sliced, engine, out, beam_args, keep=True)
+    with tempfile.TemporaryDirectory(prefix="evaluation_") as directory:
+        return _run(sliced, engine, directory, beam_args, keep=False)
+
+
+def read_eval_config(path: str) -> config_pb2.EvalConfig:
+    """Reads an EvalConfig and checks it.
+
+    Args:
+        path: A file of the proto's text form, or JSON if it begins with a brace.
+
+    Raises:
+        ValueError: If it is none, or cannot work on a serving model.
+        OSError: If it cannot be read.
+    """
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    config = config_pb2.EvalConfig()
+    try:
+        if text.lstrip().startswith("{"):
+            json_format.Parse(text, config)
+        else:
+            text_format.Parse(text, config)
+    except (json_format.ParseError, text_format.ParseError) as error:
+        raise ValueError(f"`--eval-config` {path} is no tfma.EvalConfig: {error}.") from error
+    check_eval_config(config)
+    return config
+
+
+def _load_hooks(module_file: str | None) -> dict[str, Any]:
+    if module_file is None:
+        return {}
+    if not os.path.exists(module_file):
+        raise ValueError(f"`--module-file` {module_file!r} does not exist.")
+    found = udf_utils.try_get_fn({"module_file": module_file}, "add_features")
+    if found is None:
+        raise ValueError(f"`--module-file` {module_file!r} has no function `add_features`.")
+    return {"add_features": found}
+
+
+def _choose(
+    engine: str, sliced: SlicedEvaluation, hooks: dict[str, Any], progress: Callable[[str], None]
+) -> str:
+    if engine == TFMA:
+        if hooks:
+            raise ValueError("`--module-file` works with `--engine runtime` only.")
+        return TFMA
+    need = find_need_for_tfma(sliced.resolved_config, sliced.models, dict.fromkeys(hooks, True))
+    if need is None:
+        return RUNTIME
+    progress(f"TensorFlow Model Analysis computes the metrics, because {need}.")
+    return TFMA
+
+
+def _run(
+    sliced: SlicedEvaluation, engine: str, path: str, beam_args: Sequence[str], *, keep: bool
+) -> Outcome:
+    evaluation: Evaluation | None = None
+    if engine == TFMA:
+        run_tfma(sliced, path, beam_args)
+    else:
+        evaluation = sliced.run(path)
+    validation = _load_validation(path, sliced)
+    passed = validation is None or validation.validation_ok
+    failures = [] if validation is None or passed else describe_failures(validation)
+    verdict = _describe(validation, failures)
+    if keep:
+        write_evaluation_page(
+            path,
+            title=" / ".join(part for part in sliced.model.split("/")[-2:] if part),
+            verdict=None,
+            fallback=verdict,
+            validation=validation,
+            sliced=sliced,
+            evaluation=evaluation,
+            engine=engine,
+            model_fn_metrics={},
+        )
+    return Outcome(
+        results=read_results(path, sliced.resolved_config, validation),
+        engine=engine,
+        passed=passed,
+        verdict=verdict,
+        failures=failures,
+        page=os.path.join(path, PAGE_FILE) if keep else None,
+    )
+
+
+def _load_validation(
+    path: str, sliced: SlicedEvaluation
+) -> validation_result_pb2.ValidationResult | None:
+    config = sliced.resolved_config
+    thresholds = tfma.metrics.metric_thresholds_from_metrics_specs(
+        config.metrics_specs, eval_config=config
+    )
+    return tfma.load_validation_result(path) if thresholds else None
+
+
+def _describe(
+    validation: validation_result_pb2.ValidationResult | None, failures: Sequence[str]
+) -> str:
+    if validation is None:
+        return "No thresholds are configured."
+    if not failures:
+        return "All thresholds passed."
+    return f"{len(failures)} not passed: {'; '.join(failures)}."
+
+
+def _pace(progress: Callable[[str], None]) -> Callable[[int], None]:
+    """Says how many examples were read, but not too often."""
+    started = last = time.monotonic()
+
+    def say(count: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PACE:
+            last = now
+            progress(f"{count:,} examples, {count / (now - started):,.0f} per second")
+
+    return say
