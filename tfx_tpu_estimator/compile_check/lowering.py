@@ -82,6 +82,7 @@ class _DescribedEngine(Engine):
         return _Placed(program=program, broadcast=setting.broadcast, partitions=cut)
 
     def _find_embedding(self, program: EmbeddedProgram) -> Any:
+        self.varies = self.varies or bool(program.elastic)
         return _Placed(program=program)
 
     def _vary(self, first: Any, padded: Sequence[bool], make: Any) -> Any:
