@@ -25,6 +25,7 @@ from .functions_form import TrainedModel, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
 from .preflight import check_preflight, run_preflight
+from .provenance import describe_provenance
 from .run_fn_form import train_run_fn
 from .trainer_fn_form import train_trainer_fn
 
@@ -82,7 +83,10 @@ class Executor(base_executor.BaseExecutor):
                 trained = train_functions(module, inputs, durable, serving_dir)
             # 5. Records.
             io_utils.copy_dir(durable, model_run.uri)
-            facts = _describe_run(module, trained, path_utils.serving_model_path(model.uri))
+            facts = {
+                **_describe_run(module, trained, path_utils.serving_model_path(model.uri)),
+                **describe_provenance(inputs, module.source, durable),
+            }
             _write_record(model.uri, module, inputs, exec_properties, facts, trained)
             for artifact in (model, model_run):
                 set_custom_properties(artifact, facts)
@@ -129,7 +133,8 @@ def _write_record(
             data=inputs.data,
             custom_config=inputs.custom_config,
             facts={
-                **facts,
+                # The source is beside the record, as files.
+                **{key: value for key, value in facts.items() if key != constants.MODULE_SOURCE},
                 "params": params,
                 "resolved_options": json.loads(options.to_json()),
                 "metrics": {name: _to_number(value) for name, value in trained.metrics.items()},

@@ -1,0 +1,98 @@
+"""What must be known of a run to repeat it, beyond its parameters."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from typing import Any
+
+from .. import constants
+from ..digest import combine_digests, compute_directory_digest, compute_file_digest
+from ..examples import SplitFiles, list_split_files
+from ..module_source import ModuleSource
+from .inputs import TrainerInputs
+from .program_hash import hash_program
+
+# ML Metadata on MySQL keeps texts up to 64 KiB.
+_MAX_SOURCE = 60_000
+
+
+def describe_provenance(
+    inputs: TrainerInputs, source: ModuleSource, checkpoint_dir: str
+) -> dict[str, Any]:
+    """Digests what a run read, and names what it ran on.
+
+    Args:
+        inputs: Data, schema and the rest.
+        source: Source of the user's module.
+        checkpoint_dir: Where its checkpoints are.
+
+    Returns:
+        Custom properties of the Model; None where something was not given.
+    """
+    return {
+        **digest_inputs(inputs),
+        constants.PROGRAM_HASH: hash_program(checkpoint_dir),
+        constants.MODULE_SOURCE: pack_source(source),
+        **describe_environment(),
+    }
+
+
+def digest_inputs(inputs: TrainerInputs) -> dict[str, str | None]:
+    """Returns digests of everything a training reads."""
+    data = inputs.data
+    return {
+        constants.TRAIN_DATA_DIGEST: _digest_split(inputs.train),
+        constants.EVAL_DATA_DIGEST: _digest_split(inputs.evaluation),
+        constants.SCHEMA_DIGEST: compute_file_digest(data.schema_path)
+        if data.schema_path
+        else None,
+        constants.TRANSFORM_GRAPH_DIGEST: _digest_folder(data.transform_graph_path),
+        constants.BASE_MODEL_DIGEST: _digest_folder(data.base_model),
+    }
+
+
+def describe_environment() -> dict[str, str | None]:
+    """Returns the versions that a result depends on, those recorded elsewhere left out."""
+    return {
+        constants.PYTHON_VERSION: platform.python_version(),
+        constants.JAX_VERSION: _read_version("jaxlib"),
+        constants.MACHINE: platform.machine(),
+    }
+
+
+def pack_source(source: ModuleSource) -> str | None:
+    """Returns the source of a module as text; None where it is too long for ML Metadata.
+
+    It is in the Model artifact, too; this copy outlives the artifact's files.
+    """
+    text = json.dumps({"label": source.label, "main": source.main, "files": dict(source.files)})
+    return text if len(text.encode("utf-8")) <= _MAX_SOURCE else None
+
+
+def unpack_source(text: str) -> ModuleSource:
+    """Reads what `pack_source` wrote."""
+    return ModuleSource(**json.loads(text))
+
+
+def _digest_split(files: SplitFiles) -> str:
+    # By their names, not their places: data that was moved is the same data.
+    return combine_digests(
+        {
+            f"{number:05d}/{os.path.basename(path)}": compute_file_digest(path)
+            for number, path in enumerate(list_split_files(files))
+        }
+    )
+
+
+def _digest_folder(path: str | None) -> str | None:
+    return compute_directory_digest(path) if path else None
+
+
+def _read_version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Where a model came from, and training it again from what was recorded."""

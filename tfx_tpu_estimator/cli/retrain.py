@@ -1,0 +1,81 @@
+"""`tfx-tpu-estimator retrain`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+
+import click
+
+from tfx_tpu_estimator.cli.lineage_source import open_model
+
+
+@click.command()
+@click.argument("model")
+@click.option("--metadata", help="SQLite file, or postgresql://... or mysql://...")
+@click.option("--keep", metavar="DIR", help="Keep the new model here; default: it is removed.")
+@click.option("--anyway", is_flag=True, help="Train with other data or another module, too.")
+@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, output: str) -> None:
+    """Train a model again from what was recorded, and say whether it is identical.
+
+    MODEL and --metadata are as for `lineage`. The run is rebuilt from ML Metadata: its data, the
+    recorded source of its module, parameters, seed and number of replicas. What differs is named,
+    causes before effects; if the data or the module is another one, nothing is trained.
+
+    \b
+    tfx-tpu-estimator retrain out/Trainer/model/4
+    tfx-tpu-estimator retrain 4 --metadata out/metadata.sqlite --keep again
+
+    Exit code: 0 if the new model is identical to the bit, 1 if it differs or was not trained, 2 for
+    wrong usage.
+    """
+    console = importlib.import_module("tfx_tpu_estimator.pipelines.console")
+    console.quiet_third_parties()
+    store, found = open_model(model, metadata)
+    recorded = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.recorded_run")
+    retraining = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.retraining")
+    with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
+        console.send_logs_to(os.path.join(keep or temporary, "retrain.log"))
+        try:
+            run = recorded.read_recorded_run(store, found)
+            click.echo(f"Training model {found.id} again ({found.uri}).", err=True)
+            report = retraining.retrain(run, keep or temporary, anyway=anyway)
+        except (ValueError, OSError, RuntimeError) as error:
+            if output == "json":
+                click.echo(json.dumps({"identical": False, "reason": str(error)}, indent=2))
+            else:
+                click.echo(f"Cannot be trained again: {error}", err=True)
+            sys.exit(1)
+    if output == "json":
+        click.echo(json.dumps(report.to_dict(), indent=2, default=str))
+    else:
+        _print(report, kept=keep is not None)
+    sys.exit(0 if report.identical else 1)
+
+
+def _print(report, *, kept: bool) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False, soft_wrap=True)
+    if report.identical:
+        console.print(f"[bold green]identical[/]: {report.digest}")
+        title = "Although these differ:"
+    elif report.trained:
+        console.print(
+            f"[bold red]differs[/]: {report.digest} was recorded, now {report.new_digest}"
+        )
+        title = "What differs, the first first:"
+    else:
+        console.print("[bold red]not trained[/]: the result could not be the same.")
+        title = "What differs, the first first:"
+    if report.differences:
+        console.print(title)
+    for difference in report.differences:
+        console.print(f"  {escape(str(difference))}")
+    if kept and report.new_uri:
+        console.print(f"The new model: {escape(report.new_uri)}")
