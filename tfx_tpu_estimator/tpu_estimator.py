@@ -215,7 +215,7 @@ class TPUEstimator(Estimator):
         preflight = cast(RunConfig, self._config).compile_preflight
         if preflight is None or not self._runners[ModeKeys.TRAIN].is_chief:
             return
-        from tfx_tpu_estimator.compile_check.preflight import require_ok
+        from tfx_tpu_estimator.compile_check.preflight import LogProgress, require_ok
 
         require_ok(
             self.compile_check(
@@ -224,6 +224,7 @@ class TPUEstimator(Estimator):
                 programs=["train"],
                 timeout_secs=preflight.timeout_secs,
                 cache_dir=preflight.cache_dir,
+                progress=LogProgress(),
             )
         )
 

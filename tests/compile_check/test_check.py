@@ -203,7 +203,7 @@ def test_a_topology_that_the_compiler_does_not_describe(tmp_path):
     assert "does not describe this topology" in made.programs[0].message
 
 
-def test_training_starts_only_if_its_program_compiles(tmp_path):
+def test_training_starts_only_if_its_program_compiles(tmp_path, caplog):
     preflight = tpu_estimator.CompilePreflight(
         topologies=("v5e:2x2",), timeout_secs=0.1, cache_dir=tmp_path / "cache"
     )
@@ -213,8 +213,10 @@ def test_training_starts_only_if_its_program_compiles(tmp_path):
     estimator = tpu_estimator.TPUEstimator(
         linear_model_fn, config=config, params={}, use_tpu=False, train_batch_size=32
     )
+    caplog.set_level("INFO")
     with pytest.raises(tpu_estimator.CompileCheckError, match=r"train for v5e:2x2.*timed_out") as e:
         estimator.train(train_input_fn, max_steps=1)
+    assert "Compile check, train program for v5e:2x2: compiling (0 s" in caplog.text
     assert not e.value.report.ok
     assert not pathlib.Path(tmp_path / "run").exists()
 
@@ -223,3 +225,14 @@ def test_without_the_compiler(tmp_path, monkeypatch):
     monkeypatch.setattr(compiler, "_PACKAGE", "no_such_compiler")
     with pytest.raises(compiler.CompilerMissingError, match=r"pip install 'tfx-tpu-estimator\[tp"):
         check(tmp_path, linear_model_fn, train_input_fn=train_input_fn)
+
+
+def test_training_goes_on_if_its_program_compiles(tmp_path):
+    preflight = tpu_estimator.CompilePreflight(topologies=("v5e:2x2",), cache_dir=tmp_path / "c")
+    config = tpu_estimator.RunConfig(model_dir=str(tmp_path / "run"), compile_preflight=preflight)
+    estimator = tpu_estimator.TPUEstimator(
+        linear_model_fn, config=config, params={}, use_tpu=False, train_batch_size=32
+    )
+    estimator.train(train_input_fn, max_steps=1)
+    assert estimator.get_variable_value("global_step") == 1
+    assert len(list((tmp_path / "c").glob("*.json"))) == 1

@@ -173,7 +173,9 @@ def _create_estimator(
         predict_batch_size=predict,
         embedding_config_spec=settings["embedding_config_spec"],
     )
-    found = {name: inputs[name] or functions.functions.get(name) for name in _INPUTS}
+    found: dict[str, Callable | None] = {
+        name: inputs[name] or functions.functions.get(name) for name in _INPUTS
+    }
     return estimator, _add_of_schema(found, params, schema, label_key)
 
 

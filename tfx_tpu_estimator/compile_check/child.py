@@ -107,7 +107,7 @@ def _describe(compiled: Any, seconds: float, inputs: Sequence[str]) -> Outcome:
     if isinstance(cost, list | tuple):  # one for each program, in older jax
         cost = cost[0] if cost else {}
     text = compiled.as_text()
-    sizes = {
+    sizes: dict[str, Any] = {
         "argument_bytes": int(memory.argument_size_in_bytes),
         "output_bytes": int(memory.output_size_in_bytes),
         "alias_bytes": int(memory.alias_size_in_bytes),

@@ -4,10 +4,37 @@ from __future__ import annotations
 
 import logging
 
+from tfx_tpu_estimator.compile_check.events import Event, Stage
 from tfx_tpu_estimator.compile_check.report import CompileReport
 from tfx_tpu_estimator.errors import CompileCheckError
 
 _logger = logging.getLogger(__name__)
+_INTERVAL_SECS = 30.0
+
+
+class LogProgress:
+    """A progress callback that logs a line when something begins, and one in half a minute."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, str, Stage] | None = None
+        self._told_secs = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Logs an event, unless it says nothing new."""
+        now = (event.program, event.topology, event.stage)
+        is_new = now != self._last
+        if event.stage is Stage.DONE or not (
+            is_new or event.seconds - self._told_secs >= _INTERVAL_SECS
+        ):
+            return
+        self._last, self._told_secs = now, event.seconds
+        _logger.info(
+            "Compile check, %s program for %s: %s (%.0f s, %.0f MiB of memory).",
+            *now[:2],
+            event.stage.value,
+            event.seconds,
+            event.memory_bytes / 2**20,
+        )
 
 
 def require_ok(report: CompileReport) -> None:

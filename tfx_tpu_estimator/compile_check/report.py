@@ -170,7 +170,7 @@ class CompileReport:
       notes: What was left out and why, in words.
 
     Example:
-      report = tfx_tpu_estimator.compile_check(estimator, train_input_fn, topologies=["v5e:2x2"])
+      report = tfx_tpu_estimator.compile_for_tpu("model.py", topologies=["v5e:2x2"])
       pathlib.Path("report.json").write_text(json.dumps(report.to_json()))
     """
 
