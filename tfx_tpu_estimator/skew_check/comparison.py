@@ -135,7 +135,7 @@ def _list_fixed_sizes(pairs: list[SignaturePair]) -> list[tuple[str, int]]:
 
 def _make_checked(pair: SignaturePair, tpu: TPUGraph, given: Mapping[str, Tolerance]) -> _Checked:
     outputs = {}
-    notes: list[str] = []
+    notes = list(pair.notes)
     on_tpu = False
     for key in pair.outputs:
         facts = tpu.inspect(pair.tpu[key].name)

@@ -27,6 +27,7 @@ class SignaturePair:
       serve: By output key, the TensorInfo of {serve}.
       tpu: The same of {serve, tpu}.
       problems: In what the two differ, as sentences.
+      notes: What they differ in without a fault: strings, which no TPU has.
     """
 
     name: str
@@ -37,6 +38,7 @@ class SignaturePair:
     serve: dict[str, Any]
     tpu: dict[str, Any]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def feed_key(self) -> tuple:
@@ -114,7 +116,8 @@ def _pair(name: str, serve: Any, tpu: Any) -> SignaturePair:
         problem = f"only {{{there}}} has it, {{{lacking}}} does not."
         return SignaturePair(name=name, inputs=(), serve_feeds={}, tpu_feeds={}, outputs=(),
                              serve={}, tpu={}, problems=(problem,))  # fmt: skip
-    problems = [*_compare_keys("output", serve.outputs, tpu.outputs)]
+    strings = _list_strings_of_serve(serve.outputs, tpu.outputs)
+    problems = [*_compare_keys("output", set(serve.outputs) - set(strings), tpu.outputs)]
     different = _compare_keys("input", serve.inputs, tpu.inputs)
     different += [
         f"input {key!r} is {_describe(serve.inputs[key])} in {{serve}} and "
@@ -138,7 +141,17 @@ def _pair(name: str, serve: Any, tpu: Any) -> SignaturePair:
         serve=dict(serve.outputs),
         tpu=dict(tpu.outputs),
         problems=(*problems, *different),
+        notes=tuple(
+            f"output {key!r}, strings, is only in {{serve}}: not compared." for key in strings
+        ),
     )
+
+
+def _list_strings_of_serve(serve: Any, tpu: Any) -> list[str]:
+    """Returns the outputs that {serve, tpu} lacks because no TPU has strings."""
+    return [
+        k for k in sorted(serve) if k not in tpu and serve[k].dtype == tf.string.as_datatype_enum
+    ]
 
 
 def _compare_keys(what: str, serve: Iterable[str], tpu: Iterable[str]) -> list[str]:
