@@ -21,6 +21,7 @@ _POSITIVE = (
     "save_checkpoints_secs",
     "log_step_count_steps",
     "shuffle_buffer",
+    "epochs",
 )
 _NON_NEGATIVE = ("save_summary_steps", "keep_checkpoint_max")
 _LEAST = {**dict.fromkeys(_POSITIVE, 1), **dict.fromkeys(_NON_NEGATIVE, 0), "seed": None}
@@ -39,6 +40,7 @@ _OPTIONAL = frozenset(
         "log_step_count_steps",
         "keep_checkpoint_max",
         "shuffle_buffer",
+        "epochs",
         *_TEXT,
     ]
 )
@@ -57,6 +59,9 @@ class TPUEstimatorOptions:
         train_batch_size: Global batch size of training, in examples.
         eval_batch_size: Global batch size of evaluation; None means `train_batch_size`.
         predict_batch_size: Global batch size of prediction; None means `eval_batch_size`.
+        epochs: Passes over the training examples, instead of `train_args.num_steps`: the steps
+            are counted from the records. An input function of the module's own must go on for so
+            long.
         label_key: Name of the label feature, for input functions and serving receivers
             built from the schema.
         seed: Seed of the graph and of shuffling.
@@ -88,6 +93,7 @@ class TPUEstimatorOptions:
     train_batch_size: int = 128
     eval_batch_size: int | None = None
     predict_batch_size: int | None = None
+    epochs: int | None = None
     label_key: str | None = None
     seed: int = 42
     iterations_per_loop: int | None = None

@@ -46,6 +46,7 @@ class DataParams:
         data_format: The Examples property `file_format`, e.g. `tfrecords_gzip`.
         payload_format: What a record holds, e.g. `FORMAT_TF_EXAMPLE`.
         transform_graph_path: Path of a TransformGraph.
+        statistics_path: Path of an ExampleStatistics artifact, a folder for each split.
         train_steps: Steps to train up to; None: one pass over the input.
         eval_steps: Steps to evaluate; None: one pass over the input.
         base_model: SavedModel directory of the base model.
@@ -58,6 +59,7 @@ class DataParams:
     data_format: str | None = None
     payload_format: str | None = None
     transform_graph_path: str | None = None
+    statistics_path: str | None = None
     train_steps: int | None = None
     eval_steps: int | None = None
     base_model: str | None = None
@@ -168,10 +170,10 @@ def count_eval_steps(program: Program, files: SplitFiles) -> int | None:
     return count_steps(files, options.eval_batch_size or options.train_batch_size)
 
 
-def count_steps(files: SplitFiles, batch_size: int) -> int:
-    """Returns the batches of one pass over `files`, the last partial one included."""
+def count_steps(files: SplitFiles, batch_size: int, passes: int = 1) -> int:
+    """Returns the batches of passes over `files`, the last partial one included."""
     records = tfrecord.count_records(list_split_files(files), resolve_compression(files))
-    return math.ceil(records / batch_size)
+    return math.ceil(passes * records / batch_size)
 
 
 def resolve_train_input_fn(program: Program) -> Callable[..., Any]:

@@ -65,8 +65,8 @@ def write_infra_blessing(
         {
             constants.BLESSED: int(verdict.blessed),
             constants.REASON: verdict.reason,
+            # Not its id: Vertex hands numbers over as floats, which do not hold its long ids.
             constants.CURRENT_MODEL: model.uri,
-            constants.CURRENT_MODEL_ID: model.id,
             **facts,
         },
     )

@@ -41,6 +41,9 @@ class TrainerSpec(ComponentSpec):
             type=standard_artifacts.TransformGraph, optional=True
         ),
         specs.SCHEMA_KEY: ChannelParameter(type=standard_artifacts.Schema, optional=True),
+        specs.STATISTICS_KEY: ChannelParameter(
+            type=standard_artifacts.ExampleStatistics, optional=True
+        ),
         specs.BASE_MODEL_KEY: ChannelParameter(type=standard_artifacts.Model, optional=True),
         specs.HYPERPARAMETERS_KEY: ChannelParameter(
             type=standard_artifacts.HyperParameters, optional=True
@@ -83,6 +86,7 @@ class Trainer(base_component.BaseComponent):
         *,
         transform_graph: types.BaseChannel | None = None,
         schema: types.BaseChannel | None = None,
+        statistics: types.BaseChannel | None = None,
         base_model: types.BaseChannel | None = None,
         hyperparameters: types.BaseChannel | None = None,
         module_file: str | data_types.RuntimeParameter | None = None,
@@ -100,6 +104,7 @@ class Trainer(base_component.BaseComponent):
             transform_graph: A TransformGraph; its path is handed to the module.
             schema: The Schema of the examples; input functions and the serving receiver are
                 built from it where the module has none.
+            statistics: ExampleStatistics, as newer TFX has it; its path is handed to the module.
             base_model: A Model to start from. With plain functions, its trainable variables are
                 loaded before the first step; `run_fn` gets its path.
             hyperparameters: HyperParameters handed to the module.
@@ -129,6 +134,7 @@ class Trainer(base_component.BaseComponent):
                 examples=examples,
                 transform_graph=transform_graph,
                 schema=schema,
+                statistics=statistics,
                 base_model=base_model,
                 hyperparameters=hyperparameters,
                 train_args=train_args or trainer_pb2.TrainArgs(),

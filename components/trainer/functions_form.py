@@ -73,6 +73,7 @@ def train_functions(
         ExportError: If the model cannot be written; nothing of it remains.
     """
     # 1. Everything that can be refused without touching the data.
+    inputs = count_epochs(module, inputs)
     program = build_program(module, inputs.options, inputs.data, inputs.custom_config)
     train_input_fn = resolve_train_input_fn(program)
     eval_input_fn = resolve_eval_input_fn(program)
@@ -99,10 +100,33 @@ def train_functions(
     )
 
 
+def count_epochs(module: UserModule, inputs: TrainerInputs) -> TrainerInputs:
+    """Puts the steps of so many passes over the examples in the place of `epochs`.
+
+    Raises:
+        ValueError: If the number of steps is given too.
+    """
+    program = build_program(module, inputs.options, inputs.data, inputs.custom_config)
+    epochs = program.options.epochs
+    if epochs is None:
+        return inputs
+    if inputs.data.train_steps is not None:
+        raise ValueError(
+            f"`options.epochs` is {epochs} and `train_args.num_steps` is "
+            f"{inputs.data.train_steps}; give one of them."
+        )
+    steps = count_steps(inputs.train, program.options.train_batch_size, epochs)
+    _logger.info("%d passes over the examples are %d steps.", epochs, steps)
+    return dataclasses.replace(inputs, data=dataclasses.replace(inputs.data, train_steps=steps))
+
+
 def _check_examples(program: Program, inputs: TrainerInputs) -> None:
     """Checks that examples can be what a schema-built input function reads."""
     check_tf_examples(inputs.train, "an input function is built from the schema")
     if inputs.data.transform_graph_path is not None:
+        # Both have been checked with the input functions.
+        assert program.examples_schema_path is not None
+        assert program.options.label_key is not None
         for files in (inputs.train, inputs.evaluation):
             check_transformed(files, program.examples_schema_path, program.options.label_key)
 

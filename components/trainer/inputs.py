@@ -66,6 +66,7 @@ def resolve_inputs(
         data_format=train.data_format,
         payload_format=train.payload_format,
         transform_graph_path=_find_uri(input_dict, specs.TRANSFORM_GRAPH_KEY),
+        statistics_path=_find_uri(input_dict, specs.STATISTICS_KEY),
         train_steps=train_args.num_steps or None,
         eval_steps=eval_args.num_steps or None,
         base_model=_find_base_model(input_dict),

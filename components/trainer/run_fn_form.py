@@ -79,6 +79,7 @@ def make_fn_args(
     )
     fn_args.transform_output = fn_args.transform_graph_path
     fn_args.schema_file = fn_args.schema_path
+    fn_args.statistics_path = inputs.data.statistics_path
     fn_args.hyperparameters = inputs.data.hyperparameters
     fn_args.custom_config = dict(inputs.custom_config)
     fn_args.model_run_dir = checkpoint_dir

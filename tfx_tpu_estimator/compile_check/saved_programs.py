@@ -149,7 +149,7 @@ class _Lowering:
             raise ValueError(f"The variable `{node}` has no fixed shape, {shape}; no TPU takes it.")
         return StateSignature(
             name=node,
-            shape=tuple(shape.as_list()),
+            shape=tuple(size for size in shape.as_list() if size is not None),
             dtype=tf.as_dtype(attributes["dtype"].type).name,
             updated=False,
         )

@@ -57,6 +57,11 @@ def test_the_first_positional_argument_is_examples(arguments):
     assert set(Trainer(examples, **arguments).inputs) >= {"examples", "schema"}
 
 
+def test_statistics_of_newer_tfx(arguments):
+    statistics = make(standard_artifacts.ExampleStatistics)
+    assert "statistics" in Trainer(**arguments, statistics=statistics).inputs
+
+
 def test_options_and_digests_travel_as_text(arguments):
     trainer = Trainer(**arguments, options=TPUEstimatorOptions(seed=3))
     assert json.loads(trainer.exec_properties["tpu_estimator_options"]) == {"seed": 3}
