@@ -13,6 +13,8 @@ from tfx_tpu_estimator.components import constants
 from .metadata_store import connect, hide_password
 
 _STATES = metadata_store_pb2.Execution.State
+# What TFX's local runner calls a run, and what Airflow's does.
+_RUNS = ("pipeline_run", "run")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class RunReport:
 
 
 def read_latest_run(metadata_path: str, pipeline_name: str) -> RunReport:
-    """Reads the latest run of a pipeline.
+    """Reads the latest run of a pipeline, by the local runner or by Airflow.
 
     Args:
       metadata_path: The SQLite file, or the server, as in `PipelineConfig`.
@@ -61,7 +63,8 @@ def read_latest_run(metadata_path: str, pipeline_name: str) -> RunReport:
     store = connect(metadata_path)
     runs = [
         c
-        for c in store.get_contexts_by_type("pipeline_run")
+        for kind in _RUNS
+        for c in store.get_contexts_by_type(kind)
         if any(p.name == pipeline_name for p in store.get_parent_contexts_by_context(c.id))
         or c.properties["pipeline_name"].string_value == pipeline_name
     ]
@@ -83,6 +86,8 @@ def _node_of(store: ml_metadata.MetadataStore, execution: Any) -> str:
     for context in store.get_contexts_by_execution(execution.id):
         if context.type == "node":
             return context.name.split(".", 1)[-1]
+        if context.type == "component_run":  # of Airflow
+            return context.properties["component_id"].string_value
     return execution.type
 
 

@@ -74,32 +74,53 @@ def run(
 @pipeline.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option(
+    "--to",
+    "target",
+    type=click.Choice(["kubeflow", "airflow", "airflow3"]),
+    default="kubeflow",
+    show_default=True,
+    help="kubeflow: Kubeflow Pipelines v2 and Vertex. airflow: a DAG for Airflow 2.10 in this "
+    "environment. airflow3: a DAG of commands, for Airflow 3 in an environment of its own.",
+)
+@click.option(
     "--root",
-    required=True,
-    help="Where the steps write, as their containers see it: a bucket or a mounted path.",
+    help="Where the steps write, as they see it: a bucket or a mounted path. Airflow: "
+    "pipeline_output if it is not given.",
 )
 @click.option(
     "--image",
     "images",
     multiple=True,
-    required=True,
-    help="Container image of all steps; COMPONENT=IMAGE for one step.",
+    help="Kubeflow: container image of all steps; COMPONENT=IMAGE for one step.",
 )
 @click.option(
     "--resources",
     multiple=True,
-    help="COMPONENT:cpu=8,memory=32,accelerator=NVIDIA_L4,count=1; memory is in GiB.",
+    help="Kubeflow: COMPONENT:cpu=8,memory=32,accelerator=NVIDIA_L4,count=1; memory is in GiB.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Airflow: schedule=@daily, retries=2, tags=a,b, queues.Trainer=tpu and other fields of "
+    "AirflowConfig.",
 )
 @click.option(
     "--output-file",
-    default="pipeline.yaml",
-    show_default=True,
-    help=".yaml for Kubeflow Pipelines, .json for Vertex.",
+    help="Kubeflow: .yaml, and .json for Vertex; pipeline.yaml if it is not given. Airflow: a .py "
+    "of the DAG folder.",
 )
 def compile(
-    file: str, root: str, images: tuple[str, ...], resources: tuple[str, ...], output_file: str
+    file: str,
+    target: str,
+    root: str | None,
+    images: tuple[str, ...],
+    resources: tuple[str, ...],
+    settings: tuple[str, ...],
+    output_file: str | None,
 ) -> None:
-    """Compile the pipeline of FILE for Kubeflow Pipelines v2 or Vertex, and check the result.
+    """Compile the pipeline of FILE for Kubeflow Pipelines v2, Vertex or Airflow, checked.
 
     FILE is a Python file with a function make_config(directory) that returns a PipelineConfig;
     it is called with ROOT.
@@ -108,16 +129,57 @@ def compile(
     tfx-tpu-estimator pipeline compile taxi_pipeline.py --root gs://bucket/taxi \\
         --image region-docker.pkg.dev/project/images/tfx:1 \\
         --resources Trainer:cpu=8,memory=32 --output-file taxi.yaml
+    tfx-tpu-estimator pipeline compile taxi_pipeline.py --to airflow --root /data/taxi \\
+        --set schedule=@daily --set retries=2 --output-file dags/taxi.py
     """
-    config = _load(file, root, None)
+    given = {"--image": images, "--resources": resources, "--set": settings}
+    foreign = ("--set",) if target == "kubeflow" else ("--image", "--resources")
+    for option in foreign:
+        if given[option]:
+            raise click.UsageError(f"`{option}` is not for `--to {target}`.")
+    try:
+        if target == "kubeflow":
+            _compile_kubeflow(file, root, images, resources, output_file or "pipeline.yaml")
+        else:
+            _compile_airflow(file, root or "pipeline_output", target, settings, output_file)
+    except (TypeError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _compile_kubeflow(
+    file: str,
+    root: str | None,
+    images: tuple[str, ...],
+    resources: tuple[str, ...],
+    output_file: str,
+) -> None:
+    for option, value in {"--root": root, "--image": images}.items():
+        if not value:
+            raise click.UsageError(f"Missing option '{option}', which Kubeflow needs.")
+    config = _load(file, root or "", None)
     kubeflow = importlib.import_module("tfx_tpu_estimator.pipelines.kubeflow")
     create = importlib.import_module("tfx_tpu_estimator.pipelines.pipeline").create_pipeline
-    try:
-        settings = kubeflow.read_options(images, resources)
-        kubeflow.compile_kubeflow(create(config), settings, output_file)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
+    settings = kubeflow.read_options(images, resources)
+    kubeflow.compile_kubeflow(create(config), settings, output_file)
     click.echo(f"Wrote {output_file}: PipelineSpec 2.1.0, checked.", err=True)
+
+
+def _compile_airflow(
+    file: str, root: str, target: str, settings: tuple[str, ...], output_file: str | None
+) -> None:
+    if not output_file:
+        raise click.UsageError("Missing option '--output-file': a .py of Airflow's DAG folder.")
+    airflow = importlib.import_module("tfx_tpu_estimator.pipelines.airflow")
+    airflow_config = airflow.read_settings(settings)
+    config = _load(file, root, None)
+    create = importlib.import_module("tfx_tpu_estimator.pipelines.pipeline").create_pipeline
+    made = create(config)
+    airflow_config.check_ids([component.id for component in made.components])
+    if target == "airflow":
+        airflow.write_dag(file, root, airflow_config, output_file)
+    else:
+        airflow.write_command_dag(file, root, made, airflow_config, output_file)
+    click.echo(f"Wrote {output_file}: DAG {config.name!r}, which writes to {root}.", err=True)
 
 
 def _load(file: str, directory: str, log_file: str | None) -> Any:

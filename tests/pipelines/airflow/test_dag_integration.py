@@ -1,0 +1,47 @@
+"""The small pipeline through a real Airflow, as `airflow dags test` runs it on SQLite."""
+
+import os
+import sys
+import textwrap
+
+import pytest
+from helpers import airflow_runs, pipeline_runs
+
+from tfx_tpu_estimator.pipelines.airflow import AirflowConfig, write_dag
+from tfx_tpu_estimator.pipelines.report import read_latest_run
+
+# Airflow's processes load TFX anew, and migrate a database first.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PIPELINE = """
+import sys
+
+sys.path[:0] = {paths}
+from helpers import pipeline_runs
+
+
+def make_config(directory):
+    # Text that Airflow would take for a template, had it not been told otherwise.
+    return pipeline_runs.make_config(directory, custom_config={{"text": "{{{{ ds }}}}"}})
+"""
+
+
+def test_airflow_makes_the_model_of_the_local_runner(tmp_path):
+    file = tmp_path / "small_pipeline.py"
+    file.write_text(textwrap.dedent(PIPELINE.format(paths=sys.path[:2])))
+    custom = {"custom_config": {"text": "{{ ds }}"}}
+    local = pipeline_runs.run(pipeline_runs.make_config(tmp_path / "local", **custom))
+    output = tmp_path / "airflow"
+    write_dag(str(file), str(output), AirflowConfig(retries=1), str(tmp_path / "dags" / "small.py"))
+    environment = airflow_runs.make_environment(tmp_path / "home", tmp_path / "dags")
+    airflow_runs.call(["db", "migrate"], environment)
+    said = airflow_runs.call(["dags", "test", "small"], environment)
+    assert "state=success" in said
+    report = read_latest_run(str(output / "metadata.sqlite"), "small")
+    assert list(report.nodes) == list(local.nodes)
+    assert report.nodes["Trainer"] == "COMPLETE"
+    assert report.artifacts["Model"]["model_digest"] == local.artifacts["Model"]["model_digest"]
+    assert report.artifacts["ModelBlessing"]["blessed"] == 1
+    pushed = report.artifacts["PushedModel"]
+    assert pushed["pushed_digest"] == report.artifacts["Model"]["model_digest"]
+    assert os.path.exists(os.path.join(pushed["pushed_destination"], "saved_model.pb"))
