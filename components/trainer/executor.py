@@ -21,7 +21,7 @@ from ..properties import describe_versions, join_tag_sets, set_custom_properties
 from ..run_record import RunRecord, write_run_record
 from ..saved_model import list_tag_sets
 from ..user_module import ModuleForm, UserModule
-from .functions_form import TrainedModel, train_functions
+from .functions_form import TrainedModel, count_epochs, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
 from .preflight import check_preflight, run_preflight
@@ -71,6 +71,7 @@ class Executor(base_executor.BaseExecutor):
         with hold_directory(durable):
             fileio.makedirs(durable)
             # 3. What takes long, the cheapest first.
+            inputs = count_epochs(module, inputs)
             run_preflight(module, inputs, durable)
             if inputs.options.verify_examples:
                 verify_files(inputs.train, inputs.evaluation)

@@ -29,7 +29,7 @@ from ..runtime import (
     resolve_train_input_fn,
 )
 from ..transformed_examples import check_transformed
-from ..user_module import UserModule
+from ..user_module import ModuleForm, UserModule
 from .inputs import TrainerInputs
 
 _logger = logging.getLogger(__name__)
@@ -73,7 +73,6 @@ def train_functions(
         ExportError: If the model cannot be written; nothing of it remains.
     """
     # 1. Everything that can be refused without touching the data.
-    inputs = count_epochs(module, inputs)
     program = build_program(module, inputs.options, inputs.data, inputs.custom_config)
     train_input_fn = resolve_train_input_fn(program)
     eval_input_fn = resolve_eval_input_fn(program)
@@ -101,11 +100,20 @@ def train_functions(
 
 
 def count_epochs(module: UserModule, inputs: TrainerInputs) -> TrainerInputs:
-    """Puts the steps of so many passes over the examples in the place of `epochs`.
+    """Says the steps of so many passes over the examples, where `epochs` are asked for.
+
+    Args:
+        module: The user's module; other forms than plain functions know no `epochs`.
+        inputs: The inputs of the execution.
+
+    Returns:
+        The inputs, with `data.train_steps`: all that look at it later see the same number.
 
     Raises:
         ValueError: If the number of steps is given too.
     """
+    if module.form is not ModuleForm.FUNCTIONS:
+        return inputs
     program = build_program(module, inputs.options, inputs.data, inputs.custom_config)
     epochs = program.options.epochs
     if epochs is None:

@@ -12,6 +12,7 @@ from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
 
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
+from tfx_tpu_estimator.components.run_record import read_run_record
 
 
 @pytest.fixture
@@ -56,7 +57,9 @@ def test_epochs_of_the_schemas_input(trainer, records, epochs, steps):
     trainer.options = TPUEstimatorOptions(train_batch_size=16, label_key="label", epochs=epochs)
     model, _ = trainer.run()
     assert model.get_int_custom_property("global_step") == steps
-    assert read_params(model)["train_steps"] == steps
+    # The Evaluator builds the same program from the record.
+    record = read_run_record(model.uri)
+    assert record.data.train_steps == read_params(model)["train_steps"] == steps
 
 
 def test_epochs_of_the_users_input_asked_for_by_the_module(trainer):
