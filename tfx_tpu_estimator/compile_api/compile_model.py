@@ -21,7 +21,8 @@ _BATCH_SIZES = ("train_batch_size", "eval_batch_size", "predict_batch_size")
 # Entries of `params` that the Trainer sets; a module's functions may look at them.
 _NO_DATA: dict[str, Any] = {
     "train_files": [], "eval_files": [], "schema_path": None, "data_format": None,
-    "payload_format": None, "transform_graph_path": None, "train_steps": None, "eval_steps": None,
+    "payload_format": None, "transform_graph_path": None, "statistics_path": None,
+    "train_steps": None, "eval_steps": None,
     "base_model": None, "hyperparameters": None, "label_key": None, "seed": 0,
 }  # fmt: skip
 
