@@ -29,7 +29,8 @@ class PipelineConfig:
       train_steps: Steps to train; None for one pass over the data.
       eval_steps: Batches to evaluate; None for all.
       eval_config: A `tfma.EvalConfig` with metrics, slices and thresholds, or None.
-      evaluator_module_file: A module with TFX's `custom_extractors` for the Evaluator, or None.
+      evaluator_module_file: A module with `add_features` (or TFX's `custom_extractors`) for the
+        Evaluator, or None.
       validator: For which TPU the TPUValidator checks a model before it is pushed; None for no
         such check.
       custom_config: Further entries of `params`.

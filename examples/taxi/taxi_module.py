@@ -1,7 +1,7 @@
 """Will a Chicago taxi ride end with a big tip? A wide-and-deep model for the Trainer component.
 
 This is a user module in the plain-functions form: the Trainer calls `model_fn`, the input
-functions, `serving_input_receiver_fn` and `estimator_params`; the Evaluator `custom_extractors`.
+functions, `serving_input_receiver_fn` and `estimator_params`; the Evaluator `add_features`.
 
 Strings cannot enter a TPU. So everything that needs them happens in `_preprocess`, on the host;
 training, evaluation and serving all go through it, and the model sees only numbers of static shape.
@@ -309,10 +309,23 @@ def _metric_fn(labels, logits, logistic):
 # --- In the Evaluator ------------------------------------------------------------------------
 
 
-def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config):
-    """TFMA's usual extractors, after one that computes the label, which no record has as such.
+def add_features(features):
+    """Adds the label, which no record has as such; used with `label_key: "big_tipper"`.
 
-    Use `label_key: "big_tipper"` in the EvalConfig.
+    Args:
+        features: {name: [batch, 1] array} of a batch of records.
+
+    Returns:
+        {'big_tipper': [batch, 1] of 0.0 or 1.0}.
+    """
+    import numpy as np
+
+    big = features["tips"] > np.float32(BIG_TIP) * features["fare"]
+    return {LABEL_KEY: big.astype(np.float32)}
+
+
+def custom_extractors(eval_shared_model, eval_config, tensor_adapter_config):
+    """The same for the engine `tfma`: its usual extractors, after one that computes the label.
 
     Args:
         eval_shared_model: as the Evaluator gives it.

@@ -22,6 +22,7 @@ def test_importing_the_package_loads_neither_tfx_nor_tensorflow():
 def test_names():
     assert components.__all__ == [
         "Evaluator",
+        "EvaluatorOptions",
         "ImportExampleGen",
         "Pusher",
         "PusherOptions",

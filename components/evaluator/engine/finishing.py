@@ -130,10 +130,13 @@ def hide_small_slices(found: BySlice, counts: Mapping[Any, int], least: int) -> 
         "data is aggregated for this slice."
     )
     hidden = {metric_types.MetricKey("__ERROR__"): message}
-    return {
-        key: metrics if not key or counts.get(key, 0) >= least else dict(hidden)
-        for key, metrics in found.items()
-    }
+
+    def is_shown(key: Any) -> bool:
+        if slicer_lib.is_cross_slice_key(key):
+            return all(is_shown(part) for part in key)
+        return not key or counts[key] >= least
+
+    return {key: metrics if is_shown(key) else dict(hidden) for key, metrics in found.items()}
 
 
 def validate(

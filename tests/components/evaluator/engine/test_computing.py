@@ -197,6 +197,7 @@ def draw_classes(random, one_hot):
         (PER_CLASS.replace("BinaryCross", "CategoricalCross") + AVERAGE % "micro_average", True),
         (PER_CLASS + AVERAGE % "macro_average", True),
     ],
+    ids=["sparse", "one-hot", "sparse-classes", "classes", "micro", "macro"],
 )
 def test_classes(metrics, one_hot):
     random = np.random.default_rng(8)
