@@ -33,6 +33,8 @@ MODULE_SOURCE = "module_source"
 PYTHON_VERSION = "python_version"
 JAX_VERSION = "jax_version"
 MACHINE = "machine"
+CPUS = "cpus"
+SETTINGS = "settings"
 METRIC_PREFIX = "metric/"
 METRICS_ENGINE = "metrics_engine"
 

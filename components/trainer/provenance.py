@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 from .. import constants
@@ -17,6 +18,20 @@ from .program_hash import hash_program
 
 # ML Metadata on MySQL keeps texts up to 64 KiB.
 _MAX_SOURCE = 60_000
+# Environment variables that change numbers, or which devices there are.
+_SETTINGS = (
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "NVIDIA_TF32_OVERRIDE",
+    "TFX_TPU_ESTIMATOR_PLATFORM",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_USE_LEGACY_KERAS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+# What TensorFlow takes them for where they are not set.
+_DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
 def describe_provenance(
@@ -54,13 +69,27 @@ def digest_inputs(inputs: TrainerInputs) -> dict[str, str | None]:
     }
 
 
-def describe_environment() -> dict[str, str | None]:
-    """Returns the versions that a result depends on, those recorded elsewhere left out."""
+def describe_environment() -> dict[str, Any]:
+    """Returns what a result depends on outside of the run; versions recorded elsewhere left out."""
     return {
+        constants.SETTINGS: json.dumps(read_settings(), sort_keys=True),
+        constants.CPUS: len(os.sched_getaffinity(0)),
         constants.PYTHON_VERSION: platform.python_version(),
         constants.JAX_VERSION: _read_version("jaxlib"),
         constants.MACHINE: platform.machine(),
     }
+
+
+def read_settings() -> dict[str, str]:
+    """Returns the environment variables that change results."""
+    found = {name: os.environ.get(name, _DEFAULTS.get(name)) for name in _SETTINGS}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def restore_settings(recorded: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment for a process in which `read_settings` gives `recorded`."""
+    kept = {name: value for name, value in os.environ.items() if name not in _SETTINGS}
+    return {**kept, **recorded}
 
 
 def pack_source(source: ModuleSource) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -29,6 +30,8 @@ VERSIONS = {
     constants.JAX_VERSION: "version of jax",
     constants.PYTHON_VERSION: "version of Python",
     constants.MACHINE: "kind of machine",
+    constants.CPUS: "number of CPUs",
+    constants.SETTINGS: "environment variables",
 }
 _AFTER = {
     constants.SEED: "seed",
@@ -70,8 +73,15 @@ def compare_facts(
     return [
         Difference(what=words, recorded=_shorten(recorded[key]), now=_shorten(now.get(key)))
         for key, words in names.items()
-        if recorded.get(key) is not None and recorded[key] != now.get(key)
+        if recorded.get(key) is not None and not _is_same(recorded[key], now.get(key))
     ]
+
+
+def _is_same(recorded: Any, now: Any) -> bool:
+    if isinstance(recorded, float) and isinstance(now, float):
+        # ML Metadata on SQLite keeps six digits.
+        return math.isclose(recorded, now, rel_tol=1e-5, abs_tol=1e-12)
+    return recorded == now
 
 
 def compare_results(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[Difference]:

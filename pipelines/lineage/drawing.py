@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tfx_tpu_estimator.html_page import (
+    Column,
     Markup,
-    card,
     element,
-    facts,
-    prose,
     render_page,
     section,
+    table,
     write_page,
 )
 
-from .store import Artifact
+from .store import Artifact, Execution
 from .tracing import Lineage, Origin
 from .words import describe_artifact, describe_execution
 
-_WIDTH, _HEIGHT = 208, 58
-_GAP_X, _GAP_Y = 64, 22
+_WIDTH, _HEIGHT = 176, 56
+_GAP_X, _GAP_Y = 36, 20
 _MARGIN = 12
 _STYLE = """
 .lineage { overflow-x: auto; }
-.lineage svg { display: block; font: inherit; }
+.lineage svg { display: block; font: inherit; max-width: 100%; min-width: 50rem; height: auto; }
 .lineage rect { fill: var(--paper); stroke: var(--line); stroke-width: 1.5; }
 .lineage .execution rect { fill: var(--neutral-paper); stroke: var(--neutral); }
 .lineage .model rect { stroke: var(--link); stroke-width: 3; }
@@ -74,13 +73,13 @@ def render_lineage(lineage: Lineage) -> str:
     boxes, edges = lay_out(lineage)
     diagram = element("div", _draw(boxes, edges), class_="lineage")
     origins = list(_walk(lineage.origin))
-    known = [_describe(o.artifact, o) for o in origins]
-    results = [_describe(r.artifact, None, made_by=r) for r in lineage.results]
+    known = _list((origin.artifact, origin.execution) for origin in origins)
+    results = _list((result.artifact, result.execution) for result in lineage.results)
     return render_page(
         f"Model {model.id}",
-        section("Where it came from", diagram),
-        section("What became of it", *results) if results else None,
-        section("What it was made of", *known),
+        section("What was made of what", diagram),
+        section("What became of it", results) if lineage.results else None,
+        section("The model, and what it was made of", known),
         kind="Lineage",
         subtitle=model.uri,
         style=_STYLE,
@@ -208,8 +207,8 @@ def _draw_box(box: Box, place: tuple[int, int]) -> Markup:
             height=_HEIGHT,
             rx=_HEIGHT // 2 if box.kind == "execution" else 8,
         ),
-        element("text", _cut(box.title, 26), x=x + 18, y=y + 24, class_="title"),
-        element("text", _cut(box.below, 29), x=x + 18, y=y + 43, class_="below"),
+        element("text", _cut(box.title, 21), x=x + 18, y=y + 24, class_="title"),
+        element("text", _cut(box.below, 22), x=x + 18, y=y + 43, class_="below"),
         class_=box.kind,
     )
 
@@ -218,10 +217,20 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _describe(artifact: Artifact, origin: Origin | None, made_by=None) -> Markup:
-    pairs = [("Where", element("code", artifact.uri))]
-    execution = made_by.execution if made_by else origin.execution if origin else None
-    if execution is not None:
-        pairs.append(("Made by", describe_execution(execution)))
-    lines = [element("p", prose(line)) for line in describe_artifact(artifact)]
-    return card(f"{artifact.type} {artifact.id}", facts(pairs), *lines)
+def _list(rows: Iterable[tuple[Artifact, Execution | None]]) -> Markup:
+    columns = [
+        Column(title="artifact"),
+        Column(title="made by"),
+        Column(title="known of it"),
+        Column(title="where", code=True, wide=True),
+    ]
+    cells = [
+        (
+            element("strong", f"{artifact.type} {artifact.id}"),
+            describe_execution(execution) if execution else "not known",
+            [element("div", line) for line in describe_artifact(artifact)],
+            artifact.uri,
+        )
+        for artifact, execution in rows
+    ]
+    return table(columns, cells, layout="stacked")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import subprocess
 import sys
 import tempfile
 
 import click
 
 from tfx_tpu_estimator.cli.lineage_source import open_model
+
+_RESTORED = "TFX_TPU_ESTIMATOR_SETTINGS_RESTORED"
 
 
 @click.command()
@@ -36,6 +39,7 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
     console = importlib.import_module("tfx_tpu_estimator.pipelines.console")
     console.quiet_third_parties()
     store, found = open_model(model, metadata)
+    _restore_settings(found.get("settings"))
     recorded = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.recorded_run")
     retraining = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.retraining")
     with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
@@ -55,6 +59,22 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
     else:
         _print(report, kept=keep is not None)
     sys.exit(0 if report.identical else 1)
+
+
+def _restore_settings(recorded: str | None) -> None:
+    """Goes on in a new process if environment variables that change numbers were others then.
+
+    TensorFlow reads them when it is loaded, which it is by now.
+    """
+    provenance = importlib.import_module("tfx_tpu_estimator.components.trainer.provenance")
+    if not recorded or _RESTORED in os.environ:
+        return
+    settings = json.loads(recorded)
+    if settings == provenance.read_settings():
+        return
+    environment = {**provenance.restore_settings(settings), _RESTORED: "1"}
+    command = [sys.executable, "-m", "tfx_tpu_estimator.cli", *sys.argv[1:]]
+    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
 
 def _print(report, *, kept: bool) -> None:
