@@ -11,20 +11,24 @@ from helpers.tfrecords import make_example
 tf1 = tf.compat.v1
 
 
-def write_echo_model(path: pathlib.Path, scale: float = 1.0, *, serialized: bool = True) -> str:
-    """Writes a {serve} graph whose `probability` is the feature `score`, scaled.
+def write_echo_model(
+    path: pathlib.Path, scale: float = 1.0, *, serialized: bool = True, feature: str = "score"
+) -> str:
+    """Writes a {serve} graph whose `probability` is a feature, scaled.
 
     Args:
         path: A directory that does not exist.
         scale: Factor.
         serialized: Whether it takes tf.Examples rather than the feature.
+        feature: The feature; of several values the first counts.
     """
     builder = tf1.saved_model.Builder(str(path))
     with tf.Graph().as_default(), tf1.Session() as session:
         if serialized:
             inputs = tf1.placeholder(tf.string, [None])
-            spec = {"score": tf.io.FixedLenFeature([1], tf.float32)}
-            score = tf.io.parse_example(inputs, spec)["score"]
+            spec = {feature: tf.io.VarLenFeature(tf.float32)}
+            parsed = tf.io.parse_example(inputs, spec)[feature]
+            score = tf.sparse.to_dense(parsed)[:, :1]
         else:
             inputs = score = tf1.placeholder(tf.float32, [None, 1])
         output = {"probability": score * scale, "other": score}

@@ -14,6 +14,7 @@ from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from .batch import Batch, join_predictions, list_needed_columns
 from .computing import Computing
 from .finishing import BySlice, Deriving, hide_small_slices, split_by_kind, validate
+from .pairs import USUAL_OUTPUTS
 from .predictor import Predictor
 from .reading import ColumnDecoder, to_columns, to_values
 from .recipes_matrices import Histogram
@@ -133,6 +134,7 @@ class _Work:
             batch = self._predict(records, decoder, predictors)
             if not number:
                 _check_labels(batch)
+                _check_outputs(batch)
             self._add(number, batch)
         if not self.count:
             raise ValueError("`examples` has no records; there is nothing to evaluate.")
@@ -221,6 +223,22 @@ def _join(members, rows, groups, group_count) -> tuple[np.ndarray, np.ndarray]:
     times = np.bincount(rows, minlength=len(members.rows) and int(members.rows.max()) + 1)
     repeated = np.repeat(np.arange(members.rows.size), times[members.rows])
     return members.rows[repeated], members.slices[repeated] * group_count + groups[:1]
+
+
+def _check_outputs(batch: Batch) -> None:
+    """Refuses a model of several outputs none of which is the one to evaluate."""
+    config = batch.config
+    if any(spec.output_names for spec in config.metrics_specs):
+        return
+    for spec in config.model_specs:
+        outputs = batch.predictions[spec.name] if len(config.model_specs) > 1 else batch.predictions
+        if not isinstance(outputs, Mapping) or spec.prediction_key in outputs:
+            continue
+        if spec.prediction_key or not any(name in outputs for name in USUAL_OUTPUTS):
+            raise ValueError(
+                f"`eval_config`: `prediction_key` is {spec.prediction_key!r}, the model's outputs "
+                f"are {', '.join(sorted(outputs))}; name the one that is compared with the label."
+            )
 
 
 def _check_labels(batch: Batch) -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 from .batch import Batch
 
 # Outputs that are looked for, in this order, where no prediction key is given.
-_USUAL_OUTPUTS = (
+USUAL_OUTPUTS = (
     tf.saved_model.CLASSIFY_OUTPUT_SCORES,
     tf.saved_model.REGRESS_OUTPUTS,
     "predictions",
@@ -138,7 +138,7 @@ class Pairing:
                 found = found[name]
         if isinstance(found, Mapping):
             wanted = self._spec(batch).prediction_key
-            names = [wanted] if wanted else [n for n in _USUAL_OUTPUTS if n in found][:1]
+            names = [wanted] if wanted else [n for n in USUAL_OUTPUTS if n in found][:1]
             if not names or names[0] not in found:
                 raise UnusualDataError("no prediction key")
             found = found[names[0]]

@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from helpers.artifacts import make_artifact
+from helpers.evaluated import write_echo_model
 from helpers.evaluator_runs import EvaluatorRun, parse_config
 from helpers.tfrecords import make_example, truncate
 from helpers.trainer_runs import TrainerRun, make_records
@@ -14,6 +15,7 @@ from helpers.user_modules import MODEL
 from tfx.proto import trainer_pb2
 from tfx.types import standard_artifacts
 
+from tfx_tpu_estimator.components import EvaluatorOptions
 from tfx_tpu_estimator.errors import DataCorruptionError, EmptySplitError, SchemaMismatchError
 
 SLICES = """
@@ -29,6 +31,11 @@ PER_SLICE = SLICES + METRIC % (
     "per_slice_thresholds { slicing_specs { feature_keys: 'kind' } "
     "threshold { value_threshold { lower_bound { value: 1.5 } } } }"
 )
+ECHOED = """
+model_specs { label_key: "label" prediction_key: "probability" }
+metrics_specs { metrics { class_name: "MeanSquaredError"
+  threshold { value_threshold { lower_bound { value: 0 } } } } }
+"""
 CHANGE = """
 model_specs { label_key: "label" }
 slicing_specs {}
@@ -273,3 +280,62 @@ def test_a_record_that_does_not_match_the_schema(evaluator, own_examples):
     own_examples.write_split("eval", [*make_records(3), make_example(x=[1.0], kind=1, label=1)])
     with pytest.raises(SchemaMismatchError, match=r"record 3 .*'x'"):
         evaluator.run()
+
+
+def test_the_engine_tfma_gives_the_same_verdict(evaluator, caplog):
+    evaluator.eval_config = parse_config(PER_SLICE)
+    found = []
+    for engine in ("runtime", "tfma"):
+        evaluator.options = EvaluatorOptions(engine=engine, model_fn_metrics=False)
+        evaluation, blessing = evaluator.run()
+        assert evaluation.get_string_custom_property("metrics_engine") == engine
+        reason = blessing.get_string_custom_property("reason")
+        found.append((blessing.get_int_custom_property("blessed"), set(reason.split("; "))))
+        assert "evaluation.html" in os.listdir(evaluation.uri)
+        assert "runtime_metrics.json" not in os.listdir(evaluation.uri)
+    assert found[0] == found[1]
+
+
+def test_forced(evaluator):
+    evaluator.eval_config = parse_config(IMPOSSIBLE)
+    evaluator.options = EvaluatorOptions(force_blessing="a fix that cannot wait", html_page=False)
+    evaluation, blessing = evaluator.run()
+    assert os.listdir(blessing.uri) == ["BLESSED"]
+    reason = blessing.get_string_custom_property("reason")
+    assert reason.startswith("blessed by force: a fix that cannot wait (without that not blessed: ")
+    assert "needed >= 1.5" in reason
+    assert "evaluation.html" not in os.listdir(evaluation.uri)
+
+
+def test_skew_check(evaluator):
+    evaluator.options = EvaluatorOptions(skew_check=True, skew_examples=8)
+    evaluator.eval_config = parse_config(EASY)
+    evaluation, blessing = evaluator.run()
+    assert blessing.get_string_custom_property("reason").startswith("all thresholds passed")
+    report = json.loads((pathlib.Path(evaluation.uri) / "skew_check.json").read_text())
+    assert report["passed"]
+    assert report["examples"] == 8
+
+
+def test_skew_check_of_a_model_without_a_tpu_graph(evaluator, tmp_path):
+    model = make_artifact(standard_artifacts.Model, tmp_path / "model")
+    write_echo_model(tmp_path / "model" / "Format-Serving")
+    evaluator.inputs["model"] = [model]
+    evaluator.options = EvaluatorOptions(skew_check=True)
+    evaluator.eval_config = parse_config(NO_THRESHOLD)
+    with pytest.raises(ValueError, match="outputs are other, probability; name the one"):
+        evaluator.run()
+    evaluator.eval_config = parse_config(ECHOED)
+    blessed, reason, _ = evaluator.verdict()
+    assert blessed == 0
+    assert reason.startswith("the skew check was asked for, and the model has no {serve, tpu}")
+
+
+def test_predictions_that_are_not_numbers_never_bless(evaluator, tmp_path):
+    model = make_artifact(standard_artifacts.Model, tmp_path / "model")
+    write_echo_model(tmp_path / "model" / "Format-Serving", float("nan"), feature="x")
+    evaluator.inputs["model"] = [model]
+    evaluator.eval_config = parse_config(ECHOED)
+    blessed, reason, _ = evaluator.verdict()
+    assert blessed == 0
+    assert "metrics by slice cannot be computed: the model predicts NaN for" in reason

@@ -1,0 +1,92 @@
+"""`tfx-tpu-estimator evaluate`: table, JSON, page, exit codes."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from helpers.evaluated import write_echo_model, write_scored_examples
+
+from tfx_tpu_estimator.cli import main
+
+CONFIG = """
+  model_specs { label_key: "label" prediction_key: "probability" }
+  slicing_specs {}
+  slicing_specs { feature_keys: "color" }
+  metrics_specs {
+    metrics { class_name: "ExampleCount" }
+    metrics { class_name: "AUC" threshold { value_threshold { lower_bound { value: %s } } } }
+  }
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("evaluated")
+    write_echo_model(root / "model")
+    write_echo_model(root / "baseline", 0.5)
+    write_scored_examples(root / "data" / "data.gz")
+    (root / "easy.pbtxt").write_text(CONFIG % 0.1)
+    (root / "hard.pbtxt").write_text(CONFIG % 0.99)
+    (root / "config.json").write_text(
+        '{"modelSpecs": [{"labelKey": "made", "predictionKey": "probability"}],'
+        ' "metricsSpecs": [{"metrics": [{"className": "BinaryAccuracy"}]}]}'
+    )
+    (root / "module.py").write_text(
+        "def add_features(features):\n    return {'made': features['score'] > 0.5}\n"
+    )
+    return root
+
+
+def invoke(made, config, *more):
+    arguments = ["evaluate", made / "model", "--examples", made / "data/*", "--eval-config"]
+    return CliRunner().invoke(main, [str(a) for a in (*arguments, made / config, *more)])
+
+
+def test_json(made):
+    done = invoke(made, "hard.pbtxt", "--output", "json", "--baseline", made / "baseline")
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.stdout)
+    assert (found["passed"], found["engine"]) == (False, "runtime")
+    overall, *colors = found["slices"]
+    assert overall["slice"] == "all examples"
+    assert [c["slice"] for c in colors] == ["color=blue", "color=green", "color=red"]
+    auc = overall["metrics"]["auc"]
+    assert auc["candidate"] == pytest.approx(auc["baseline"] + auc["change"])
+    assert "needed >= 0.99" in found["failures"][0]
+    assert "not passed: auc on" in done.stderr
+
+
+def test_table(made):
+    done = invoke(made, "easy.pbtxt")
+    assert done.exit_code == 0, done.output
+    assert "All thresholds passed." in done.stderr
+    assert "all examples" in done.stdout
+    assert "color=blue" in done.stdout
+
+
+def test_page_and_added_features(made, tmp_path):
+    out = tmp_path / "out"
+    more = ("--output", "html", "--out", out, "--module-file", made / "module.py")
+    done = invoke(made, "config.json", *more)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(out / "evaluation.html")
+    page = (out / "evaluation.html").read_text()
+    assert "No thresholds are configured." in page
+    assert "binary_accuracy" in page
+
+
+@pytest.mark.parametrize(
+    ("config", "more", "match"),
+    [
+        ("module.py", (), "is no tfma.EvalConfig"),
+        ("nothing", (), "No such file"),
+        ("config.json", (), "the label 'made' is in none"),
+        ("easy.pbtxt", ("--examples", "no/such*"), "matches no file"),
+        ("easy.pbtxt", ("--baseline", "no/such"), "it is not a SavedModel"),
+        ("easy.pbtxt", ("--module-file", "no.py"), "`--module-file` 'no.py' does not exist"),
+    ],
+)
+def test_wrong(made, config, more, match):
+    done = invoke(made, config, *more)
+    assert done.exit_code == 2
+    assert match in done.stderr
