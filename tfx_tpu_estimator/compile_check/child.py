@@ -81,7 +81,9 @@ def compile_job(job: CompileJob) -> Outcome:
         seconds = time.monotonic() - started
         exhausted = read_exhausted(str(error))
         if exhausted is None:
-            return Outcome(status=FAILED, message=str(error), compile_seconds=seconds)
+            return Outcome(
+                status=FAILED, message=f"The compiler says no. {error}", compile_seconds=seconds
+            )
         return Outcome(**exhausted, compile_seconds=seconds)
     seconds = time.monotonic() - started
     names = [signature.name for signature in job.program.inputs]

@@ -143,10 +143,8 @@ def _bound_by_roofline(outcome: Outcome, topology: Topology) -> tuple[float | No
 
 
 def _explain(status: str, outcome: Outcome, limit: int, program: str, batch: int | None) -> str:
-    if status in (CRASHED, TIMED_OUT):
-        return outcome.message
-    if status == FAILED:
-        return f"The compiler says no. {outcome.message[:_LONGEST_MESSAGE]}"
+    if status in (CRASHED, TIMED_OUT, FAILED):
+        return outcome.message[:_LONGEST_MESSAGE]
     if status != TOO_LARGE:
         return ""
     peak = outcome.peak_bytes or 0
