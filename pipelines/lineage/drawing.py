@@ -110,8 +110,10 @@ def lay_out(lineage: Lineage) -> tuple[dict[str, Box], list[tuple[str, str]]]:
         key = f"e{execution.id}"
         add(Box(key=key, title=execution.node, below=f"execution {key[1:]}", kind="execution"))
         made = add(_make_artifact_box(result.artifact, "artifact"))
-        edges += [(f"a{lineage.origin.artifact.id}", key), (key, made)]
-    return boxes, list(dict.fromkeys(edges))
+        edges += [*((f"a{used}", key) for used in result.inputs), (key, made)]
+    # What a verdict or a push used beside what is shown is left out.
+    shown = (edge for edge in edges if edge[0] in boxes)
+    return boxes, list(dict.fromkeys(shown))
 
 
 def _make_artifact_box(artifact: Artifact, kind: str) -> Box:

@@ -55,10 +55,12 @@ class Result:
     Attributes:
         execution: What made it.
         artifact: What was made.
+        inputs: Numbers of all artifacts that were used for it.
     """
 
     execution: Execution
     artifact: Artifact
+    inputs: Sequence[int] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,11 @@ def trace_model(store: LineageStore, model: Artifact) -> Lineage:
         model: The Model artifact.
     """
     results = [
-        Result(execution=execution, artifact=artifact)
+        Result(
+            execution=execution,
+            artifact=artifact,
+            inputs=[used.id for _, used in store.get_inputs(execution.id)],
+        )
         for execution in store.get_consumers(model.id)
         for _, artifact in store.get_outputs(execution.id)
         # The verdict about a later model has this one as its baseline only.

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 
 import click
 
@@ -37,7 +38,8 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
     wrong usage.
     """
     console = importlib.import_module("tfx_tpu_estimator.pipelines.console")
-    console.quiet_third_parties()
+    # Not quiet_third_parties(): it turns oneDNN off, and with it come other last bits.
+    warnings.simplefilter("ignore")
     store, found = open_model(model, metadata)
     _restore_settings(found.get("settings"))
     recorded = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.recorded_run")
