@@ -25,7 +25,7 @@ from .functions_form import TrainedModel, count_epochs, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
 from .preflight import check_preflight, run_preflight
-from .provenance import describe_provenance
+from .provenance import describe_provenance, is_source
 from .run_fn_form import train_run_fn
 from .trainer_fn_form import train_trainer_fn
 
@@ -135,7 +135,7 @@ def _write_record(
             custom_config=inputs.custom_config,
             facts={
                 # The source is beside the record, as files.
-                **{key: value for key, value in facts.items() if key != constants.MODULE_SOURCE},
+                **{key: value for key, value in facts.items() if not is_source(key)},
                 "params": params,
                 "resolved_options": json.loads(options.to_json()),
                 "metrics": {name: _to_number(value) for name, value in trained.metrics.items()},

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import constants
@@ -16,8 +19,10 @@ from ..module_source import ModuleSource
 from .inputs import TrainerInputs
 from .program_hash import hash_program
 
-# ML Metadata on MySQL keeps texts up to 64 KiB.
-_MAX_SOURCE = 60_000
+# ML Metadata on PostgreSQL has an index over texts, which takes none longer than about 2,700 bytes,
+# and it cannot write a backslash; so a source is packed, and divided over several properties.
+_PART = 2_000
+_MAX_PARTS = 50
 # Environment variables that change numbers, or which devices there are.
 _SETTINGS = (
     "JAX_DEFAULT_MATMUL_PRECISION",
@@ -50,7 +55,7 @@ def describe_provenance(
     return {
         **digest_inputs(inputs),
         constants.PROGRAM_HASH: hash_program(checkpoint_dir),
-        constants.MODULE_SOURCE: pack_source(source),
+        **pack_source(source),
         **describe_environment(),
     }
 
@@ -92,18 +97,38 @@ def restore_settings(recorded: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **recorded}
 
 
-def pack_source(source: ModuleSource) -> str | None:
-    """Returns the source of a module as text; None where it is too long for ML Metadata.
+def pack_source(source: ModuleSource) -> dict[str, str]:
+    """Returns the source of a module as custom properties; {} where it is too long for them.
 
     It is in the Model artifact, too; this copy outlives the artifact's files.
     """
     text = json.dumps({"label": source.label, "main": source.main, "files": dict(source.files)})
-    return text if len(text.encode("utf-8")) <= _MAX_SOURCE else None
+    packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    if len(packed) > _PART * _MAX_PARTS:
+        return {}
+    starts = range(0, len(packed), _PART)
+    return {_name_part(i): packed[start : start + _PART] for i, start in enumerate(starts)}
 
 
-def unpack_source(text: str) -> ModuleSource:
-    """Reads what `pack_source` wrote."""
-    return ModuleSource(**json.loads(text))
+def unpack_source(get: Callable[[str], Any]) -> ModuleSource | None:
+    """Reads what `pack_source` wrote; None if there is nothing.
+
+    Args:
+        get: Returns a custom property by name, or None.
+    """
+    packed = "".join(itertools.takewhile(bool, map(get, map(_name_part, itertools.count()))))
+    if not packed:
+        return None
+    return ModuleSource(**json.loads(zlib.decompress(base64.b64decode(packed))))
+
+
+def is_source(key: str) -> bool:
+    """Returns whether `key` is one of the properties that `pack_source` writes."""
+    return key.partition("/")[0] == constants.MODULE_SOURCE
+
+
+def _name_part(index: int) -> str:
+    return f"{constants.MODULE_SOURCE}/{index}" if index else constants.MODULE_SOURCE
 
 
 def _digest_split(files: SplitFiles) -> str:

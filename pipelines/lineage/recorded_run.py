@@ -100,9 +100,9 @@ def _read_parameters(execution: Execution) -> dict[str, Any]:
 
 
 def _read_source(model: Artifact) -> ModuleSource:
-    text = model.get(constants.MODULE_SOURCE)
-    if text:
-        return unpack_source(text)
+    source = unpack_source(model.get)
+    if source is not None:
+        return source
     record = read_run_record(model.uri)
     if record is None:
         raise NotRepeatableError(
