@@ -99,6 +99,7 @@ def connect(where: str) -> ml_metadata.MetadataStore:
 
     Raises:
       ValueError: A path of a file system that ML Metadata cannot open.
+      ConnectionError: There is no such server or file, or it refuses.
 
     Example:
       connect("out/metadata.sqlite").get_artifacts_by_type("PushedModel")
@@ -109,4 +110,12 @@ def connect(where: str) -> ml_metadata.MetadataStore:
             f"ML Metadata cannot open {where!r}: give the path of a SQLite file, or "
             "postgresql://... or mysql://..."
         )
-    return ml_metadata.MetadataStore(config)
+    try:
+        return ml_metadata.MetadataStore(config)
+    except RuntimeError as error:
+        # Its native code often gives the reason on the standard error alone.
+        raise ConnectionError(
+            f"ML Metadata could not open {hide_password(where)!r}: {str(error).strip()}. What the "
+            "server answered may stand above this. Check that it runs, and that user, password "
+            "and database are right."
+        ) from error

@@ -43,6 +43,16 @@ def test_a_bucket_holds_no_store():
         connect("gs://bucket/m")
 
 
+def test_what_cannot_be_opened_is_named(tmp_path):
+    where = str(tmp_path / "no" / "such" / "folder.sqlite")
+    with pytest.raises(ConnectionError, match=r"could not open .*folder\.sqlite.*unable to open"):
+        connect(where)
+    with pytest.raises(
+        ConnectionError, match=r"could not open 'postgresql://u:\*\*\*@127\.0\.0\.1"
+    ):
+        connect("postgresql://u:secret@127.0.0.1:1/x")
+
+
 @pytest.mark.parametrize(
     ("where", "shown"),
     [
