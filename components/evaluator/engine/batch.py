@@ -59,7 +59,7 @@ class Batch:
         }
         if self.weights is not None:
             extracts[tfma.EXAMPLE_WEIGHTS_KEY] = self.weights
-        return util.split_extracts(extracts)
+        return [dict(row) for row in util.split_extracts(extracts)]
 
     def _look_up(self, field: str, fields: str, *, allow_missing: bool) -> Any:
         wanted = {name for spec in self.config.model_specs for name in list_keys(spec, field)}

@@ -127,7 +127,10 @@ class Pairing:
     def _spec(self, batch: Batch) -> Any:
         specs = batch.config.model_specs
         single = len(specs) == 1
-        return next(s for s in specs if ("" if single else s.name) == self.model_name)
+        for spec in specs:
+            if ("" if single else spec.name) == self.model_name:
+                return spec
+        raise UnusualDataError(f"no model {self.model_name!r}")
 
     def _find_predictions(self, batch: Batch) -> Any:
         found = batch.predictions

@@ -114,7 +114,7 @@ def to_values(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
             values[name] = array.reshape([len(column), lengths[0].as_py()])
         else:
             record_batch = pa.RecordBatch.from_arrays([column], [name])
-            values.update(util.record_batch_to_tensor_values(record_batch))
+            values[name] = util.record_batch_to_tensor_values(record_batch)[name]
     return values
 
 

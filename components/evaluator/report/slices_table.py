@@ -19,7 +19,7 @@ _STYLE = """
 .slices .cell { padding: .45rem 0; border-bottom: 1px solid var(--line); min-width: 0; }
 .slices .head .cell { color: var(--soft); font-weight: 600; font-size: .8rem;
   white-space: nowrap; display: flex; gap: .3rem; align-items: baseline; }
-.slices .name { overflow-wrap: anywhere; min-width: 9rem; max-width: 24rem; }
+.slices .name { overflow-wrap: break-word; min-width: 9rem; max-width: 24rem; }
 .slices .overall { font-weight: 650; }
 .slices .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .slices .number small { color: var(--soft); margin-left: .4rem; }
@@ -188,6 +188,8 @@ def format_number(value: float) -> str:
         return f"{int(value):,}"
     if abs(value) >= 1000:
         return f"{value:,.1f}".removesuffix(".0") if abs(value) < 1e9 else f"{value:.4g}"
+    if abs(value) >= 100:
+        return f"{value:.2f}".rstrip("0").rstrip(".")
     return f"{value:.4f}" if abs(value) >= 0.001 else f"{value:.3g}"
 
 
