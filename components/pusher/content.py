@@ -68,11 +68,13 @@ def write_content(content: Content, target: str) -> None:
 
     Args:
         content: The files.
-        target: A directory that does not exist, or is empty.
+        target: A directory; what is in it is replaced.
 
     Raises:
         OSError: If the copy differs from the model.
     """
+    if fileio.exists(target):
+        fileio.rmtree(target)
     fileio.makedirs(target)
     for name in sorted(content.digests):
         path = os.path.join(target, name)
