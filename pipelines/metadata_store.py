@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import urllib.parse
+from collections.abc import Iterable
+from typing import Any
 
 import ml_metadata
+from google.protobuf import json_format, message
 from ml_metadata.proto import metadata_store_pb2
 
 _SERVERS = {"postgresql": 5432, "mysql": 3306}
@@ -80,6 +83,38 @@ def hide_password(where: str) -> str:
     login, _, server = rest.rpartition("@")
     user, colon, _ = login.partition(":")
     return f"{scheme}://{user}{':***' if colon else ''}@{server}"
+
+
+def check_parameters(where: str, components: Iterable[Any]) -> None:
+    """Checks that a store can write what components are made with.
+
+    ML Metadata 1.16 quotes a text with a backslash wrongly for PostgreSQL, which then refuses the
+    statement, when the component's turn has come. Such a text is `config: '"top_k": 2'` of a
+    metric, as JSON.
+
+    Args:
+      where: As `read_connection` takes it.
+      components: The nodes of a pipeline.
+
+    Raises:
+      ValueError: A parameter cannot be written.
+    """
+    if not where.startswith("postgresql://"):
+        return
+    for component in components:
+        for key, value in component.exec_properties.items():
+            if "\\" in _to_text(value):
+                raise ValueError(
+                    f"`{key}` of {component.id} has a backslash, also where it is written as JSON; "
+                    "ML Metadata cannot write that to PostgreSQL. Do without it, or use MySQL or "
+                    "SQLite."
+                )
+
+
+def _to_text(value: Any) -> str:
+    if isinstance(value, message.Message):
+        return json_format.MessageToJson(value)
+    return value if isinstance(value, str) else ""
 
 
 def make_room(where: str) -> None:

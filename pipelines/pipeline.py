@@ -20,7 +20,7 @@ from tfx_tpu_estimator.components import (
 )
 
 from .config import PipelineConfig
-from .metadata_store import make_room, read_connection
+from .metadata_store import check_parameters, make_room, read_connection
 
 
 def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
@@ -33,6 +33,9 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
 
     Returns:
       A TFX pipeline, for any of TFX's runners.
+
+    Raises:
+      ValueError: PostgreSQL cannot keep a parameter of a component.
 
     Example:
       LocalDagRunner().run(create_pipeline(config))
@@ -85,6 +88,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_dir)
         ),
     )
+    check_parameters(config.metadata_path, [*nodes, pusher])
     return tfx_pipeline.Pipeline(
         pipeline_name=config.name,
         pipeline_root=config.root,

@@ -12,6 +12,7 @@ from tfx_tpu_estimator.pipelines.lineage.recorded_run import read_recorded_run
 from tfx_tpu_estimator.pipelines.lineage.retraining import retrain
 from tfx_tpu_estimator.pipelines.lineage.tracing import trace_model
 from tfx_tpu_estimator.pipelines.metadata_store import connect
+from tfx_tpu_estimator.pipelines.pipeline import create_pipeline
 from tfx_tpu_estimator.pipelines.report import read_latest_run
 
 
@@ -66,6 +67,21 @@ def test_a_server_that_refuses(server):
         connect(wrong)
     assert "pass/" not in str(it.value)
     assert "pass%2F" not in str(it.value)
+
+
+def test_what_only_some_servers_can_write(postgresql, mariadb, tmp_path):
+    # ML Metadata's own fault, which `create_pipeline` tells of before anything runs.
+    store = connect(postgresql.url)
+    with pytest.raises(Exception, match="syntax error"):
+        put_model(store, "gs://bucket/a\\b")
+    assert put_model(connect(mariadb.url), "gs://bucket/a\\b")
+    changes = {"custom_config": {"pattern": r"\d+"}}
+    config = pipeline_runs.make_config(tmp_path, metadata_path=postgresql.url, **changes)
+    with pytest.raises(ValueError, match=r"`custom_config` of Trainer has a backslash.*PostgreSQL"):
+        create_pipeline(config)
+    assert create_pipeline(
+        pipeline_runs.make_config(tmp_path, metadata_path=mariadb.url, **changes)
+    )
 
 
 @pytest.mark.slow
