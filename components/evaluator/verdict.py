@@ -155,10 +155,12 @@ def _describe_failure(failure: validation_result_pb2.ValidationFailure, where: s
     value = failure.metric_value.double_value.value
     if not failure.HasField("metric_value"):
         return f"{failure.metric_key.name} on {where} was not computed"
-    return (
-        f"{failure.metric_key.name} on {where} is {value:.6g}, needed "
-        f"{_describe_bound(failure.metric_threshold)}"
-    )
+    bound = _describe_bound(failure.metric_threshold)
+    shown = f"{value:.6g}"
+    # A value just beside its bound must not look like it.
+    if shown in bound.split():
+        shown = repr(value)
+    return f"{failure.metric_key.name} on {where} is {shown}, needed {bound}"
 
 
 def _describe_bound(threshold: config_pb2.MetricThreshold) -> str:

@@ -22,13 +22,11 @@ from tensorflow_model_analysis.metrics import (
     tf_metric_wrapper,
 )
 from tensorflow_model_analysis.slicer import slicer_lib
-from tensorflow_model_analysis.utils import config_util, model_util, util
+from tensorflow_model_analysis.utils import model_util, util
 from tensorflow_model_analysis.writers import (
     eval_config_writer,
     metrics_plots_and_validations_writer,
 )
-
-ARROW_INPUT_COLUMN = "__raw_record__"
 
 # Combiners that recipes stand in for.
 CalibrationHistogramCombiner = calibration_histogram._CalibrationHistogramCombiner
@@ -64,7 +62,6 @@ validate_metrics = metrics_validator.validate_metrics
 __all__ = [
     "binary_confusion_matrices",
     "calibration_histogram",
-    "config_util",
     "metric_specs",
     "metric_types",
     "metric_util",

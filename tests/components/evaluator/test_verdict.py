@@ -88,6 +88,14 @@ def test_a_slice_without_examples():
     assert reason(text) == ('a slice with a threshold has no examples: feature_keys: "kind"')
 
 
+def test_a_value_just_beside_its_bound():
+    failure = (
+        FAILURE.replace("0.25", "0.49999999") % "value_threshold { lower_bound { value: 0.5 } }"
+    )
+    words = reason("metric_validations_per_slice { slice_key {} %s }" % failure)
+    assert words == "auc on all examples is 0.49999999, needed >= 0.5"
+
+
 def test_many_failures_are_counted():
     failure = FAILURE % "value_threshold { lower_bound { value: 0.5 } }"
     words = reason("metric_validations_per_slice { slice_key {} %s }" % (failure * 23))
