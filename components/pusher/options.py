@@ -90,15 +90,15 @@ def _check_allowed_ops(value: Any) -> tuple[str, ...]:
 
 
 def _check_keep_versions(value: Any) -> int | None:
+    if value is None:
+        return None
     # Some runners hand integers over as floats.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is None:
-        return None
     check_int("keep_versions", value)
     if value < 2:
         raise ValueError(
             f"`keep_versions` must be at least 2, got {value}: the newest version, and the one "
             "that a server still serves while it loads the newest."
         )
-    return value
+    return int(value)

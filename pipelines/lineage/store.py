@@ -63,18 +63,24 @@ class LineageStore(Protocol):
 
     def get_artifact(self, artifact_id: int) -> Artifact | None:
         """Returns an artifact; None where there is none of that number."""
+        ...
 
     def list_artifacts(self, type_name: str) -> Sequence[Artifact]:
         """Returns all artifacts of a type, oldest first."""
+        ...
 
     def get_producer(self, artifact_id: int) -> Execution | None:
         """Returns the execution that made an artifact; None where it is not known."""
+        ...
 
     def get_consumers(self, artifact_id: int) -> Sequence[Execution]:
         """Returns the executions that used an artifact, oldest first."""
+        ...
 
     def get_inputs(self, execution_id: int) -> Sequence[Named]:
         """Returns what an execution used, by the name of the input."""
+        ...
 
     def get_outputs(self, execution_id: int) -> Sequence[Named]:
         """Returns what an execution made, by the name of the output."""
+        ...

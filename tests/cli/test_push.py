@@ -9,6 +9,8 @@ from helpers.serving_models import list_served
 
 from tfx_tpu_estimator.cli import main
 
+pytest.importorskip("tfx", reason="TFX is installed on Python 3.10 only")
+
 
 def invoke(*args):
     return CliRunner().invoke(main, [str(arg) for arg in args])
