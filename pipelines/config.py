@@ -7,6 +7,7 @@ import os
 import re
 from typing import Any
 
+from tfx_tpu_estimator.components.evaluator.options import EvaluatorOptions
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
 
@@ -31,6 +32,7 @@ class PipelineConfig:
       eval_config: A `tfma.EvalConfig` with metrics, slices and thresholds, or None.
       evaluator_module_file: A module with `add_features` (or TFX's `custom_extractors`) for the
         Evaluator, or None.
+      evaluator_options: How the Evaluator computes, and what else decides; None for its defaults.
       validator: For which TPU the TPUValidator checks a model before it is pushed; None for no
         such check.
       custom_config: Further entries of `params`.
@@ -65,6 +67,7 @@ class PipelineConfig:
     eval_steps: int | None = None
     eval_config: Any = None
     evaluator_module_file: str | None = None
+    evaluator_options: EvaluatorOptions | None = None
     validator: TPUValidatorOptions | None = None
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True

@@ -69,6 +69,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
         schema=schema,
         eval_config=config.eval_config,
         module_file=config.evaluator_module_file,
+        options=config.evaluator_options,
     )
     nodes += [trainer, blessed, evaluator]
     infra_blessing = None

@@ -89,10 +89,9 @@ def test_a_slice_without_examples():
 
 
 def test_a_value_just_beside_its_bound():
-    failure = (
-        FAILURE.replace("0.25", "0.49999999") % "value_threshold { lower_bound { value: 0.5 } }"
-    )
-    words = reason("metric_validations_per_slice { slice_key {} %s }" % failure)
+    failure = FAILURE % "value_threshold { lower_bound { value: 0.5 } }"
+    failure = failure.replace("0.25", "0.49999999")
+    words = reason(f"metric_validations_per_slice {{ slice_key {{}} {failure} }}")
     assert words == "auc on all examples is 0.49999999, needed >= 0.5"
 
 
