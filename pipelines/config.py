@@ -9,6 +9,7 @@ from typing import Any
 
 from tfx_tpu_estimator.components.evaluator.options import EvaluatorOptions
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
+from tfx_tpu_estimator.components.pusher.options import PusherOptions
 from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
 
 
@@ -35,6 +36,7 @@ class PipelineConfig:
       evaluator_options: How the Evaluator computes, and what else decides; None for its defaults.
       validator: For which TPU the TPUValidator checks a model before it is pushed; None for no
         such check.
+      pusher_options: What the Pusher checks and keeps; None for its defaults.
       custom_config: Further entries of `params`.
       enable_cache: Whether nodes whose inputs have not changed are skipped.
       beam_pipeline_args: Options for Beam.
@@ -69,6 +71,7 @@ class PipelineConfig:
     evaluator_module_file: str | None = None
     evaluator_options: EvaluatorOptions | None = None
     validator: TPUValidatorOptions | None = None
+    pusher_options: PusherOptions | None = None
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True
     beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
@@ -88,6 +91,10 @@ class PipelineConfig:
         if self.validator is not None and not isinstance(self.validator, TPUValidatorOptions):
             raise TypeError(
                 f"`validator` must be TPUValidatorOptions or None, got {self.validator!r}."
+            )
+        if self.pusher_options is not None and not isinstance(self.pusher_options, PusherOptions):
+            raise TypeError(
+                f"`pusher_options` must be PusherOptions or None, got {self.pusher_options!r}."
             )
         for key in ("module_file", "schema_file", "evaluator_module_file"):
             path = getattr(self, key)

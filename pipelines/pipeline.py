@@ -88,6 +88,7 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
         push_destination=pusher_pb2.PushDestination(
             filesystem=pusher_pb2.PushDestination.Filesystem(base_directory=config.push_dir)
         ),
+        options=config.pusher_options,
     )
     check_parameters(config.metadata_path, [*nodes, pusher])
     return tfx_pipeline.Pipeline(

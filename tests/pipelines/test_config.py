@@ -33,5 +33,10 @@ def test_the_validators_options_are_no_dict(tmp_path):
         make_config(tmp_path, validator={"topology": "v5e:2x2"})
 
 
+def test_the_pushers_options_are_no_dict(tmp_path):
+    with pytest.raises(TypeError, match=r"`pusher_options` must be PusherOptions or None, got {"):
+        make_config(tmp_path, pusher_options={"serve_only": True})
+
+
 def test_remote_files_are_left_to_the_runner(tmp_path):
     assert make_config(tmp_path, module_file="gs://bucket/module.py").module_file.startswith("gs:")

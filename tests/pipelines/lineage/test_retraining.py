@@ -10,6 +10,7 @@ from helpers.pipeline_runs import make_config, run
 from helpers.saved_models import write_saved_model
 
 from tfx_tpu_estimator.cli import main
+from tfx_tpu_estimator.components import PusherOptions
 from tfx_tpu_estimator.pipelines import console
 from tfx_tpu_estimator.pipelines.lineage.comparing import compare_models
 from tfx_tpu_estimator.pipelines.lineage.finding import (
@@ -29,7 +30,8 @@ from tfx_tpu_estimator.pipelines.lineage.tracing import trace_model
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A pipeline that ran, its store and its model."""
-    config = make_config(tmp_path_factory.mktemp("pipeline"))
+    options = PusherOptions(serve_only=True)
+    config = make_config(tmp_path_factory.mktemp("pipeline"), pusher_options=options)
     run(config)
     store = MetadataLineage(config.metadata_path)
     (model,) = store.list_artifacts("Model")
@@ -45,6 +47,8 @@ def test_a_model_is_found(made, tmp_path):
     config, store, model = made
     (pushed,) = store.list_artifacts("PushedModel")
     destination = pushed.get("pushed_destination")
+    # Pushed with {serve} alone, so these are other bytes than the model's.
+    assert pushed.get("pushed_digest") != model.get("model_digest")
     shutil.copytree(destination, tmp_path / "elsewhere")
     for reference in (
         str(model.id),
@@ -142,9 +146,7 @@ def test_what_cannot_be_repeated(made):
     schema = get_schema_file(store).parent
     moved = schema.rename(schema.with_name("moved"))
     try:
-        with pytest.raises(
-            NotRepeatableError, match=r"`schema` of .* is not at .* any more"
-        ):
+        with pytest.raises(NotRepeatableError, match=r"`schema` of .* is not at .* any more"):
             read_recorded_run(store, model)
     finally:
         moved.rename(schema)
