@@ -292,7 +292,8 @@ PAGES = (
         "`report.read_latest_run`, `report.RunReport`, `metadata_store.connect`, "
         "`config_file.load_config`, `kubeflow.compile_kubeflow`, `kubeflow.KubeflowConfig`, "
         "`kubeflow.StepResources`, `kubeflow.run_ir`, `kubeflow.IrStep`, "
-        "`kubeflow.StepFailedError`, "
+        "`kubeflow.StepFailedError`, `airflow.create_dag`, `airflow.AirflowConfig`, "
+        "`airflow.write_dag`, `airflow.write_command_dag`, "
         "`console.quiet_third_parties`, `console.send_logs_to`.",
         package="tfx_tpu_estimator.pipelines",
         # The package itself exports nothing: its modules load TFX.
@@ -303,6 +304,10 @@ PAGES = (
             "RunReport": "report",
             "connect": "metadata_store",
             "load_config": "config_file",
+            "AirflowConfig": "airflow.config",
+            "create_dag": "airflow.dag",
+            "write_dag": "airflow.dag_files",
+            "write_command_dag": "airflow.dag_files",
             "compile_kubeflow": "kubeflow.compile",
             "KubeflowConfig": "kubeflow.config",
             "StepResources": "kubeflow.config",
@@ -329,6 +334,7 @@ PAGES = (
                     "StepFailedError",
                 ),
             ),
+            Group("Airflow", ("create_dag", "AirflowConfig", "write_dag", "write_command_dag")),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
             Group("What is shown", ("quiet_third_parties", "send_logs_to")),
         ),

@@ -21,6 +21,12 @@ which Airflow reads again with this one. To read it takes as long as to load TFX
 AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT=600.
 """
 
+import os
+
+# As `tfx-tpu-estimator pipeline run` has it: oneDNN's kernels add up in another order, so that the
+# same training would end with other last digits. Before TensorFlow is loaded.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
 from tfx_tpu_estimator.pipelines.airflow import AirflowConfig, create_dag
 from tfx_tpu_estimator.pipelines.config_file import load_config
 from tfx_tpu_estimator.pipelines.pipeline import create_pipeline

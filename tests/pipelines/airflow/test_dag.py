@@ -31,7 +31,8 @@ def home(tmp_path_factory):
     patch.setenv("AIRFLOW_HOME", str(folder))
     patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
     patch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT", "600")
-    patch.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+    # A DAG file sets it for its own process, which here is that of the tests.
+    patch.setenv("TF_ENABLE_ONEDNN_OPTS", os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1"))
     yield folder
     patch.undo()
 

@@ -34,6 +34,8 @@ def test_airflow_makes_the_model_of_the_local_runner(tmp_path):
     output = tmp_path / "airflow"
     write_dag(str(file), str(output), AirflowConfig(retries=1), str(tmp_path / "dags" / "small.py"))
     environment = airflow_runs.make_environment(tmp_path / "home", tmp_path / "dags")
+    # TensorFlow is loaded here, with the kernels that it has chosen.
+    environment["TF_ENABLE_ONEDNN_OPTS"] = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
     airflow_runs.call(["db", "migrate"], environment)
     said = airflow_runs.call(["dags", "test", "small"], environment)
     assert "state=success" in said
