@@ -1,5 +1,7 @@
 """The sentences of a compile report."""
 
+import dataclasses
+
 import pytest
 from helpers.compile_reports import V4_4, make_mixed_report, make_program, make_report, make_unfit
 
@@ -43,6 +45,21 @@ def test_every_problem_is_told():
         "train", "eval", "predict", "serving",
     ]  # fmt: skip
     assert "StringSplit" in verdict.problems[2][1]
+
+
+def test_what_programs_share_is_told_once():
+    report = make_report(
+        make_unfit("train", "refused", "no strings"),
+        make_unfit("eval", "refused", "no strings "),
+        make_unfit("predict", "refused", "no batch"),
+        make_unfit("serving", "refused", "no strings"),
+        dataclasses.replace(make_unfit("train", "refused", "no strings"), topology=V4_4),
+    )
+    assert words.list_problems(words.describe_report(report)) == [
+        ("train, eval and serving on v5e:2x2", "no strings"),
+        ("predict on v5e:2x2", "no batch"),
+        ("train on v4:2x2x1", "no strings"),
+    ]
 
 
 @pytest.mark.parametrize("status", reports.STATUSES)

@@ -9,7 +9,7 @@ import click
 from tfx_tpu_estimator.compile_check.html import render_html
 from tfx_tpu_estimator.compile_check.report import CompileReport
 from tfx_tpu_estimator.compile_check.table import print_report, render_table
-from tfx_tpu_estimator.compile_check.words import describe_report
+from tfx_tpu_estimator.compile_check.words import describe_report, list_problems
 from tfx_tpu_estimator.html_page import write_page
 
 
@@ -46,6 +46,6 @@ def write_report(
         failure.exit_code = 2  # 1 says something about the model
         raise failure from error
     verdict = describe_report(report)
-    for program, words in verdict.problems:
-        click.echo(f"{program.program} on {program.topology.name}: {words}", err=True)
+    for who, words in list_problems(verdict):
+        click.echo(f"{who}: {words}", err=True)
     click.echo(f"{verdict.title} Report: {path}", err=True)

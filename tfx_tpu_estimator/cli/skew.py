@@ -7,6 +7,8 @@ import sys
 
 import click
 
+from tfx_tpu_estimator.cli.native_output import native_output_aside
+
 
 @click.command()
 @click.argument("saved_model", type=click.Path())
@@ -72,21 +74,23 @@ def skew(
     """
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()
     checking = importlib.import_module("tfx_tpu_estimator.skew_check.check")
-    try:
-        report = checking.skew_check(
-            saved_model,
-            list(patterns),
-            signatures=list(signatures) or None,
-            count=count or None,
-            batch_size=batch_size,
-            tolerances=dict(_read_tolerance(text) for text in tolerances),
-            ignore=ignore,
-            platform=platform,
-            progress=lambda line: click.echo(line, err=True),
-        )
-    except (ValueError, OSError, RuntimeError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+    # A user's mistake ends the command inside, so that what native code wrote stays away then too.
+    with native_output_aside() as stderr:
+        try:
+            report = checking.skew_check(
+                saved_model,
+                list(patterns),
+                signatures=list(signatures) or None,
+                count=count or None,
+                batch_size=batch_size,
+                tolerances=dict(_read_tolerance(text) for text in tolerances),
+                ignore=ignore,
+                platform=platform,
+                progress=lambda line: click.echo(line, file=stderr),
+            )
+        except (ValueError, OSError, RuntimeError) as error:
+            click.echo(f"Error: {error}", file=stderr)
+            sys.exit(2)
     if output_format == "json":
         click.echo(report.to_json())
     else:

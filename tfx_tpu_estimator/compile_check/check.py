@@ -124,7 +124,7 @@ class _Check:
                 program=program,
                 topology=topology,
                 status=REFUSED,
-                message=explain_refusal(program, error),
+                message=explain_refusal(self._inputs.find(program), error),
                 compiler=self._compiler_name,
             )
             self._on_event(dataclasses.replace(event, stage=Stage.DONE, report=report))

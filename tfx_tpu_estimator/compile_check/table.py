@@ -169,9 +169,8 @@ def _make_table(title: str, columns: Sequence[str], framed: bool) -> Table:
 
 def _print_verdict(console: Console, report: CompileReport) -> None:
     verdict = words.describe_report(report)
-    for program, text in verdict.problems:
-        head = Text(f"{program.program} on {program.topology.name}: ", style="bold")
-        _print_words(console, head.append(text.strip(), style="not bold"))
+    for who, text in words.list_problems(verdict):
+        _print_words(console, Text(f"{who}: ", style="bold").append(text, style="not bold"))
     title = Text(f"{verdict.title} ", style=_TONES[verdict.tone])
     _print_words(console, title.append(words.describe_evidence(report), style="not bold default"))
 

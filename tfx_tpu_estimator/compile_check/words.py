@@ -82,6 +82,21 @@ def describe_report(report: CompileReport) -> Verdict:
     )
 
 
+def list_problems(verdict: Verdict) -> list[tuple[str, str]]:
+    """Returns who has a problem, and which; what several programs share is told once.
+
+    Args:
+        verdict: That of any report.
+
+    Example:
+        list_problems(verdict)[0]  # ("train and eval on v5e:2x2", "Op `AsString` of ...")
+    """
+    shared: dict[tuple[str, str], list[str]] = {}
+    for program, text in verdict.problems:
+        shared.setdefault((program.topology.name, text.strip()), []).append(program.program)
+    return [(f"{format_words(who)} on {where}", text) for (where, text), who in shared.items()]
+
+
 def describe_evidence(report: CompileReport) -> str:
     """Returns what the verdict rests on."""
     compiled = any(program.compile_seconds is not None for program in report.programs)

@@ -222,6 +222,7 @@ def _conversion_error(error: Exception) -> ValueError:
 def _lowering_error(graph: tf.Graph, error: Exception) -> ValueError:
     """Says which op TensorFlow could not lower, and who made it."""
     text = str(error)
+    said = _without_stacks(text)
     names = re.findall(r"{{(?:function_node [^}]*|node ([^}]+))}}|\[\[([^\]{}]+)\]\]", text)
     wanted = {part for match in names for part in match if part}
     for node, owner in walk_nodes(graph, graph.as_graph_def()):
@@ -230,9 +231,15 @@ def _lowering_error(graph: tf.Graph, error: Exception) -> ValueError:
             return ValueError(
                 f"Op `{op.name}` of type {op.type}, made at {describe_line(op.traceback)}, cannot "
                 "be lowered to a TPU program. Make its shapes and its shape arguments static, or "
-                f"do it on the host, in input_fn or host_call. TensorFlow says: {text}"
+                f"do it on the host, in input_fn or host_call. TensorFlow says: {said}"
             )
     return ValueError(
         "The model cannot be lowered to a TPU program. Make shapes static, or do what is meant "
-        f"here on the host, in input_fn or host_call. TensorFlow says: {text}"
+        f"here on the host, in input_fn or host_call. TensorFlow says: {said}"
     )
+
+
+def _without_stacks(text: str) -> str:
+    """Returns what TensorFlow says of an op, without stand-ins of lines and hints for debuggers."""
+    text = re.sub(r"\n(Stack trace|\s*\[\[|Detected at|Original stack).*", "", text, flags=re.S)
+    return " ".join(re.sub(r"^Failed getting HLO text: '", "", text).split())
