@@ -294,6 +294,10 @@ PAGES = (
         "`kubeflow.StepResources`, `kubeflow.run_ir`, `kubeflow.IrStep`, "
         "`kubeflow.StepFailedError`, `airflow.create_dag`, `airflow.AirflowConfig`, "
         "`airflow.write_dag`, `airflow.write_command_dag`, "
+        "`lineage.mlmd_store.MetadataLineage`, `lineage.store.LineageStore`, "
+        "`lineage.finding.find_model`, `lineage.tracing.trace_model`, "
+        "`lineage.recorded_run.read_recorded_run`, `lineage.retraining.retrain`, "
+        "`lineage.retraining.RetrainReport`, "
         "`console.quiet_third_parties`, `console.send_logs_to`.",
         package="tfx_tpu_estimator.pipelines",
         # The package itself exports nothing: its modules load TFX.
@@ -315,6 +319,13 @@ PAGES = (
             "IrStep": "kubeflow.local_run",
             "StepFailedError": "kubeflow.local_run",
             "read_latest_run": "report",
+            "MetadataLineage": "lineage.mlmd_store",
+            "LineageStore": "lineage.store",
+            "find_model": "lineage.finding",
+            "trace_model": "lineage.tracing",
+            "read_recorded_run": "lineage.recorded_run",
+            "retrain": "lineage.retraining",
+            "RetrainReport": "lineage.retraining",
             "quiet_third_parties": "console",
             "send_logs_to": "console",
         },
@@ -336,6 +347,18 @@ PAGES = (
             ),
             Group("Airflow", ("create_dag", "AirflowConfig", "write_dag", "write_command_dag")),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
+            Group(
+                "Lineage and retraining",
+                (
+                    "MetadataLineage",
+                    "LineageStore",
+                    "find_model",
+                    "trace_model",
+                    "read_recorded_run",
+                    "retrain",
+                    "RetrainReport",
+                ),
+            ),
             Group("What is shown", ("quiet_third_parties", "send_logs_to")),
         ),
     ),

@@ -29,6 +29,9 @@ def find_model(store: LineageStore, reference: str) -> Artifact:
 
     Raises:
         ModelNotFoundError: If there is none; the message lists some that there are.
+
+    Example:
+        find_model(MetadataLineage("out/metadata.sqlite"), "out/pushed/1795264800")
     """
     if reference.isdigit():
         artifact = store.get_artifact(int(reference))

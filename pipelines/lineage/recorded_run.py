@@ -62,6 +62,9 @@ def read_recorded_run(store: LineageStore, model: Artifact) -> RecordedRun:
     Raises:
         NotRepeatableError: If this package's Trainer did not make the model, or its module's source
             or an input is gone.
+
+    Example:
+        read_recorded_run(store, find_model(store, "4")).source.text
     """
     execution = store.get_producer(model.id)
     if execution is None or execution.type != _TRAINER:

@@ -76,6 +76,9 @@ def retrain(run: RecordedRun, output: str, *, anyway: bool = False) -> RetrainRe
     Raises:
         ValueError: If `output` has a model already, or something recorded cannot be used.
         OSError: If the model cannot be written.
+
+    Example:
+        retrain(read_recorded_run(store, find_model(store, "4")), "again").identical
     """
     _check_output(output)
     parameters = _place_module(run, output)

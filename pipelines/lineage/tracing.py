@@ -99,6 +99,9 @@ def trace_model(store: LineageStore, model: Artifact) -> Lineage:
     Args:
         store: Where to read.
         model: The Model artifact.
+
+    Example:
+        trace_model(store, find_model(store, "4")).to_dict()
     """
     results = [
         Result(
