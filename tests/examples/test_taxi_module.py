@@ -7,6 +7,12 @@ from helpers.example_modules import load_example
 from helpers.tfrecords import make_example, make_taxi_params
 
 from tfx_tpu_estimator import ModeKeys, RunConfig, TPUEstimator
+from tfx_tpu_estimator.components.evaluator.engine.reading import (
+    ColumnDecoder,
+    read_batches,
+    to_values,
+)
+from tfx_tpu_estimator.inputs.tfrecord import list_files
 
 taxi = load_example("taxi/taxi_module.py")
 
@@ -161,6 +167,18 @@ def test_training_beats_the_baseline_and_the_export_agrees(tmp_path):
     records = list(taxi._read(make_params()["eval_files"], make_params()).take(100))
     served = serve(examples=tf.stack(records))["logistic"].numpy()[:, 0]
     np.testing.assert_allclose(served, predicted[:100], rtol=1e-5)
+
+
+def test_the_evaluator_adds_the_label():
+    decoder = ColumnDecoder(None)
+    (file,) = list_files(make_taxi_params()["eval_files"])
+    labels = [
+        taxi.add_features(to_values(decoder.decode(records)))[taxi.LABEL_KEY]
+        for records in read_batches([file], "GZIP", 1000)
+    ]
+    labels = np.concatenate(labels)
+    assert labels.shape == (EVAL_RECORDS, 1)
+    assert abs(labels.mean() - EVAL_LABEL_MEAN) < 1e-5
 
 
 def test_the_evaluator_finds_the_label():
