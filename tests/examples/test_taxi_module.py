@@ -171,10 +171,10 @@ def test_training_beats_the_baseline_and_the_export_agrees(tmp_path):
 
 def test_the_evaluator_adds_the_label():
     decoder = ColumnDecoder(None)
-    (file,) = list_files(make_taxi_params()["eval_files"])
+    files = list_files(make_taxi_params()["eval_files"])
     labels = [
         taxi.add_features(to_values(decoder.decode(records)))[taxi.LABEL_KEY]
-        for records in read_batches([file], "GZIP", 1000)
+        for records in read_batches(files, "GZIP", 1000)
     ]
     labels = np.concatenate(labels)
     assert labels.shape == (EVAL_RECORDS, 1)
