@@ -29,6 +29,8 @@ from .serving_dir import (
 
 _logger = logging.getLogger(__name__)
 
+_OLD_NOTE = ".highest_version"
+
 
 def choose_version(base: str, records: Records) -> int:
     """Returns a number for a new version: the time, or one more than the largest ever used.
@@ -36,13 +38,24 @@ def choose_version(base: str, records: Records) -> int:
     Raises:
         ValueError: If there is no larger number.
     """
-    highest = max([0, *list_versions(base), *records.numbers])
+    highest = max([_read_old_note(base), *list_versions(base), *records.numbers])
     if highest >= MAX_VERSION:
         raise ValueError(
             f"{base} has the version {highest}, and servers read no larger number. Rename that "
             "version, or push to another directory."
         )
     return max(int(time.time()), highest + 1)
+
+
+def _read_old_note(base: str) -> int:
+    """Returns the largest number that release 0.1.0 noted; it kept no records."""
+    path = os.path.join(base, _OLD_NOTE)
+    if not fileio.exists(path):
+        return 0
+    with fileio.open(path, "r") as file:
+        text = file.read().strip()
+    # Not readable, it only loses its guard; the numbers present still count.
+    return int(text) if text.isdigit() else 0
 
 
 def publish(content: Content, base: str, version: int) -> str:

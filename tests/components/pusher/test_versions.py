@@ -121,6 +121,14 @@ def test_a_removed_version_does_not_return(push, base):
     assert push(2).version == first.version + 1
 
 
+@pytest.mark.parametrize(("note", "version"), [("99999999999\n", 100_000_000_000), ("x", None)])
+def test_the_note_of_an_older_release_counts(push, base, note, version):
+    base.mkdir()
+    (base / ".highest_version").write_text(note)
+    pushed = push().version
+    assert pushed == version if version else pushed <= time.time()
+
+
 def test_the_smallest_versions_are_removed(push, base):
     (base / "7").mkdir(parents=True)  # not pushed by us: stays
     pushed = [push(seed).version for seed in range(4)]
