@@ -87,6 +87,8 @@ class Executor(tfx_executor.Executor):
         decided = decide(metrics, validation, bless_without_thresholds=without)
         verdict = override(decided, refusals, inputs.options.force_blessing)
         write_blessing(blessing, verdict, inputs.model, inputs.baseline, inputs.digest)
+        # As the standard executor does, for runners that say who runs.
+        set_custom_property(blessing, "component_id", exec_properties.get("current_component_id"))
         _logger.info("%s: %s", "Blessed" if verdict.blessed else "NOT blessed", verdict.reason)
         # 6. The page.
         if inputs.options.html_page:

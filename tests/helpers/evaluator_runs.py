@@ -43,8 +43,12 @@ class EvaluatorRun:
             "tpu_estimator_options": None if self.options is None else self.options.to_json(),
         }
 
-    def run(self):
-        """Runs Do on new outputs and returns them: (evaluation, blessing)."""
+    def run(self, **more):
+        """Runs Do on new outputs and returns them: (evaluation, blessing).
+
+        Args:
+            **more: Further exec properties.
+        """
         self.executions += 1
         node = self.root / "Evaluator"
         evaluation = make_output(
@@ -55,7 +59,7 @@ class EvaluatorRun:
         Executor().Do(
             self.inputs,
             {"evaluation": [evaluation], "blessing": [blessing]},
-            self.exec_properties,
+            {**self.exec_properties, **more},
         )
         return evaluation, blessing
 

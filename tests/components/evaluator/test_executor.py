@@ -299,8 +299,9 @@ def test_the_engine_tfma_gives_the_same_verdict(evaluator, caplog):
 def test_forced(evaluator):
     evaluator.eval_config = parse_config(IMPOSSIBLE)
     evaluator.options = EvaluatorOptions(force_blessing="a fix that cannot wait", html_page=False)
-    evaluation, blessing = evaluator.run()
+    evaluation, blessing = evaluator.run(current_component_id="Evaluator.x")
     assert os.listdir(blessing.uri) == ["BLESSED"]
+    assert blessing.get_string_custom_property("component_id") == "Evaluator.x"
     reason = blessing.get_string_custom_property("reason")
     assert reason.startswith("blessed by force: a fix that cannot wait (without that not blessed: ")
     assert "needed >= 1.5" in reason
