@@ -91,6 +91,12 @@ def test_shapes_follow_from_those_of_a_request(build, asked, shapes):
     assert all(each.program.module and each.program.num_replicas == 1 for each in served)
 
 
+@pytest.mark.parametrize(("asked", "larger"), [(16, (64,)), (64, ())])
+def test_larger_batches_that_the_graph_makes_are_known(asked, larger):
+    (served,) = lower_served_programs(make_metagraph(in_batches), asked)
+    assert served.larger == larger
+
+
 def test_variables_are_described():
     (served,) = lower_served_programs(make_metagraph(one_computation), 2)
     (variable,) = served.program.state

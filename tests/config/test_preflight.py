@@ -9,6 +9,8 @@ from tfx_tpu_estimator import CompilePreflight, RunConfig
         ("v5e:2x2", ("v5e:2x2",)),
         (["v5e:2x2", "v4:2x2x1"], ("v5e:2x2", "v4:2x2x1")),
         (CompilePreflight(topologies=("v3:2x2",)), ("v3:2x2",)),
+        (CompilePreflight(topologies="v3:2x2"), ("v3:2x2",)),
+        (CompilePreflight(topologies=["v3:2x2"]), ("v3:2x2",)),
     ],
 )
 def test_forms(given, topologies):

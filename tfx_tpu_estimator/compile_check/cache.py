@@ -29,12 +29,21 @@ class OutcomeCache:
       directory: Where; made when needed.
 
     Raises:
-      OSError: It cannot be made.
+      ValueError: It cannot be made, or not be written to.
     """
 
     def __init__(self, directory: str | os.PathLike | None = None):
         self._directory = pathlib.Path(directory) if directory else default_directory()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            # Before a compile of minutes whose outcome could not be kept.
+            with tempfile.TemporaryFile(dir=self._directory):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"`cache_dir` {str(self._directory)!r} cannot be written to ({error.strerror}). "
+                "Give a directory for the results of compiles that can."
+            ) from error
 
     def read(self, key: str) -> Outcome | None:
         """Returns the outcome that is kept under `key`; None without one, or if it is damaged."""

@@ -155,4 +155,11 @@ def _list_notes(served: Sequence[ServedProgram]) -> list[str]:
         for each in served
         if each.varying
     ]
+    if served and served[0].larger:
+        sizes = ", ".join(str(size) for size in served[0].larger)
+        notes.append(
+            f"serving: a batch of {served[0].batch_size} was compiled; the graph collects requests "
+            f"into batches of {sizes} too, which need more memory. Give the largest as "
+            "`batch_size`."
+        )
     return notes

@@ -39,12 +39,14 @@ class ServedProgram:
       program: What the compiler gets.
       batch_size: Examples of a request.
       varying: Inputs whose number of rows only a request says; taken to be `batch_size`.
+      larger: Batch sizes above `batch_size` that the graph makes of requests, too.
     """
 
     name: str
     program: Program
     batch_size: int
     varying: tuple[str, ...]
+    larger: tuple[int, ...] = ()
 
 
 def lower_served_programs(metagraph: Any, batch_size: int) -> list[ServedProgram]:
@@ -72,7 +74,10 @@ def lower_served_programs(metagraph: Any, batch_size: int) -> list[ServedProgram
     host = cut_programs(flat, [*inputs, *outputs])
     fixed = _list_fixed_sizes(signatures)
     size = choose_batch_size(batch_size, fixed, flat.batch_rules)
-    return _Lowering(flat, host, {producer(name) for name in inputs}, size).run()
+    served = _Lowering(flat, host, {producer(name) for name in inputs}, size).run()
+    made = {n for rule in flat.batch_rules for n in rule.sizes or (rule.largest,)}
+    larger = tuple(sorted(n for n in made if n > size))
+    return [dataclasses.replace(each, larger=larger) for each in served]
 
 
 class _Lowering:

@@ -13,7 +13,8 @@ class CompilePreflight:
     """For which TPUs the training program must compile before the first step runs.
 
     Attributes:
-      topologies: Names such as `v5e:2x2`; the program must fit all of them.
+      topologies: A name such as `v5e:2x2`, or several; the program must fit all of them. Kept as
+        a tuple.
       timeout_secs: Of one compile. Default: an hour.
       cache_dir: Where results of compiles are kept. Default: the user's cache directory.
 
@@ -22,12 +23,15 @@ class CompilePreflight:
       3600.0
     """
 
-    topologies: tuple[str, ...]
+    topologies: str | Sequence[str]
     timeout_secs: float = 3600.0
     cache_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        names = self.topologies
+        names = (self.topologies,) if isinstance(self.topologies, str) else self.topologies
+        if isinstance(names, list):
+            names = tuple(names)
+        object.__setattr__(self, "topologies", names)
         if not isinstance(names, tuple) or not names or not all(isinstance(n, str) for n in names):
             raise ValueError(
                 "`topologies` of a CompilePreflight must be a tuple of names such as 'v5e:2x2'; "
