@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import Any
 
 from airflow.models import dag as airflow_dag
@@ -12,6 +13,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.airflow import airflow_dag_runner
 
 from .config import AirflowConfig
+from .tries import launch
 
 
 def create_dag(
@@ -59,6 +61,9 @@ def create_dag(
             key: LiteralValue(value) if key in properties else value
             for key, value in task.op_kwargs["exec_properties"].items()
         }
+        task.python_callable = functools.partial(
+            launch, task.python_callable, task_id, pipeline.pipeline_info, connection
+        )
         task.queue = config.queues.get(task_id, task.queue)
         task.pool = config.pools.get(task_id, task.pool)
     return dag
