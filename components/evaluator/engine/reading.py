@@ -105,7 +105,7 @@ def to_values(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
         By name, [n, length] where all examples have as many values, else a value of TFMA's for
         lists of differing lengths.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for name, column in columns.items():
         lengths = pa.compute.unique(column.value_lengths())
         if len(lengths) == 1 and lengths[0].as_py():
@@ -114,7 +114,8 @@ def to_values(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
             values[name] = array.reshape([len(column), lengths[0].as_py()])
         else:
             record_batch = pa.RecordBatch.from_arrays([column], [name])
-            values[name] = util.record_batch_to_tensor_values(record_batch)[name]
+            found: Any = util.record_batch_to_tensor_values(record_batch)
+            values.update(found)
     return values
 
 
