@@ -106,6 +106,16 @@ def outside_model_fn(features, labels, mode, params):
     return _finish(mode, labels, logits, outputs)
 
 
+def named_model_fn(features, labels, mode, params):
+    """At the end a text is made of the larger score, on the host."""
+    logits = _head(_hidden(features["x"]))
+    largest = tf.argmax(logits, axis=1)
+    in_tpu = params["use_tpu"] and mode == tpu_estimator.ModeKeys.PREDICT
+    text = tf1.tpu.outside_compilation(tf.as_string, largest) if in_tpu else tf.as_string(largest)
+    outputs = {"serving_default": tpu_estimator.PredictOutput({"logits": logits, "text": text})}
+    return _finish(mode, labels, logits, outputs)
+
+
 def export_model(directory, model_fn, receiver_fn=parsing_receiver_fn, **arguments):
     """Trains two steps and exports; returns the path."""
     estimator = make_estimator(directory / "model", model_fn, **arguments)

@@ -126,6 +126,13 @@ def test_outside_compilation_divides_a_computation(tmp_path):
     assert [program.name.split("/")[-1] for program in report.programs] == ["stage_0", "stage_1"]
 
 
+def test_strings_that_outside_compilation_makes_of_results_are_compared(tmp_path):
+    path = models.export_model(tmp_path, models.named_model_fn)
+    report = tpu_estimator.skew_check(path, EXAMPLES)
+    assert report.passed, report.verdict
+    assert by_name(report)["serving_default", "text"].dtype == "string"
+
+
 def test_an_export_of_the_old_estimator_is_read():
     examples = models.serialize(np.load(OLD_EXPORT / "examples.npy"))
     report = tpu_estimator.skew_check(OLD_EXPORT / "saved_model", examples)

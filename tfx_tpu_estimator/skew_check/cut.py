@@ -103,7 +103,7 @@ class _Cutter:
                 node.attr.pop(REPLICATE, None)
             if any(producer(i) in gone for i in node.input):
                 rename_inputs(node, lambda i: [] if producer(i) in gone else [i])
-            if REPLICATE in node.attr and node.op not in _ON_HOST and OUTSIDE not in node.attr:
+            if REPLICATE in node.attr and not _is_on_host(node):
                 self._clusters[name] = node.attr[REPLICATE].s.decode()
 
     def _assign_stages(self) -> dict[str, str]:
@@ -283,3 +283,10 @@ def _import(nodes: Iterable[Any], source: tf.compat.v1.GraphDef) -> tf.Graph:
                 f"{explain(error)}"
             ) from error
     return graph
+
+
+def _is_on_host(node: Any) -> bool:
+    """Whether a node with the mark of a TPU computation is run by the host all the same."""
+    # What outside_compilation makes of strings leaves the computation through an Identity.
+    passes_strings = node.op == "Identity" and node.attr["T"].type == tf.string.as_datatype_enum
+    return node.op in _ON_HOST or OUTSIDE in node.attr or passes_strings
