@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 # A registry and path, then a tag or a digest or neither.
 _IMAGE = re.compile(r"[A-Za-z0-9][\w.:/-]*(@sha256:[0-9a-f]{64})?")
@@ -137,7 +138,7 @@ def read_options(images: Sequence[str], resources: Sequence[str]) -> KubeflowCon
 
 
 def _read_resources(text: str, values: str) -> StepResources:
-    arguments: dict[str, float | int | str] = {}
+    arguments: dict[str, Any] = {}
     for part in values.split(","):
         key, _, value = part.partition("=")
         if key not in _KEYS:

@@ -12,7 +12,7 @@ SCHEMA_VERSION = "2.1.0"
 _CLASS_OPTION = "--executor_class_path"
 
 
-def validate_job(job: dict[str, Any]) -> pipeline_spec_pb2.PipelineSpec:
+def validate_job(job: dict[str, Any]) -> Any:
     """Checks that a PipelineJob can run, as far as that shows without a cluster.
 
     Args:
@@ -26,8 +26,9 @@ def validate_job(job: dict[str, Any]) -> pipeline_spec_pb2.PipelineSpec:
         cannot be imported, a step without an image, or a task that reads what no task gives.
     """
     try:
-        json_format.ParseDict(job, pipeline_spec_pb2.PipelineJob())
-        spec = json_format.ParseDict(job["pipelineSpec"], pipeline_spec_pb2.PipelineSpec())
+        messages: Any = pipeline_spec_pb2  # its classes are made at run time
+        json_format.ParseDict(job, messages.PipelineJob())
+        spec = json_format.ParseDict(job["pipelineSpec"], messages.PipelineSpec())
     except json_format.ParseError as error:
         raise ValueError(f"The compiled pipeline is no PipelineJob of kfp: {error}") from error
     if spec.schema_version != SCHEMA_VERSION:
@@ -65,7 +66,7 @@ def _check_container(label: str, container: dict[str, Any]) -> None:
         ) from error
 
 
-def _check_tasks(spec: pipeline_spec_pb2.PipelineSpec, executors: set[str]) -> None:
+def _check_tasks(spec: Any, executors: set[str]) -> None:
     tasks = spec.root.dag.tasks
     for name, task in tasks.items():
         component = spec.components.get(task.component_ref.name)

@@ -170,7 +170,8 @@ def test_a_string_cannot_be_predicted(tmp_path):
 
     estimator = make_tpu_estimator(tmp_path, model_fn, **SIZES)
     estimator.train(words.train_input_fn, steps=1)
-    with pytest.raises(ValueError, match=r"\(string\), made at .* a TPU has no such values. Return numbers"):
+    message = r"\(string\), made at .* a TPU has no such values. Return numbers"
+    with pytest.raises(ValueError, match=message):
         next(estimator.predict(words.predict_input_fn))
 
 

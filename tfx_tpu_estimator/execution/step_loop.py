@@ -243,7 +243,7 @@ class StepLoop:
         stopped = (count >= most) | (step >= until) | is_nan
         with tf.control_dependencies([count]):
             rows = self._record.read_value()[:count]
-        return rows, summary, ~stopped & ~self._batch.is_there(batch)
+        return rows, summary, ~(stopped | self._batch.is_there(batch))
 
     def _build_step(self, summary_at: Any, summary: Any, batch: Any) -> tuple[Any, Any, Any]:
         """One step: returns the global step after it, the loss as float64, and the summary."""
