@@ -13,7 +13,7 @@ from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.airflow import airflow_dag_runner
 
 from .config import AirflowConfig
-from .tries import launch
+from .tries import launch, make_driver
 
 
 def create_dag(
@@ -48,6 +48,8 @@ def create_dag(
             "path of a SQLite file, or to postgresql://... or mysql://..."
         )
     fixed = {component.id: _find_fixed(component) for component in pipeline.components}
+    for component in pipeline.components:
+        component.driver_class = make_driver(component.driver_class)
     on_sqlite = connection.WhichOneof("config") == "sqlite"
     runner = airflow_dag_runner.AirflowDagRunner(
         airflow_dag_runner.AirflowPipelineConfig(

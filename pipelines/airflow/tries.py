@@ -2,6 +2,7 @@
 
 It finds the record of the first try in ML Metadata and adds the same inputs to it again, which ML
 Metadata refuses. So the record is set aside first: it stays, but no longer under the task's name.
+Outputs have names that are unique in a store, and cannot be renamed: each try has its own.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 
 import ml_metadata
 from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types
 
 # As TFX's launcher names them.
@@ -73,3 +75,22 @@ def set_aside(store: ml_metadata.MetadataStore, name: str) -> None:
     # Last: killed before this, the next try does all of it again.
     context.name = f"{name}.earlier-{context.id}"
     store.put_contexts([context])
+
+
+def make_driver(driver: type[base_driver.BaseDriver]) -> type[base_driver.BaseDriver]:
+    """Returns a driver that does as `driver` does, and gives outputs names of their execution.
+
+    Args:
+      driver: A component's driver.
+    """
+
+    class Driver(driver):
+        def _prepare_output_artifacts(self, *args: Any, **kwargs: Any) -> dict[str, list[Any]]:
+            outputs = super()._prepare_output_artifacts(*args, **kwargs)
+            execution_id = kwargs["execution_id"] if "execution_id" in kwargs else args[3]
+            for artifacts in outputs.values():
+                for artifact in artifacts:
+                    artifact.name = f"{artifact.name}:{execution_id}"
+            return outputs
+
+    return Driver

@@ -2,10 +2,11 @@
 
 import pytest
 from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types, metadata
-from tfx.types import standard_artifacts
+from tfx.types import Channel, standard_artifacts
 
-from tfx_tpu_estimator.pipelines.airflow.tries import set_aside
+from tfx_tpu_estimator.pipelines.airflow.tries import make_driver, set_aside
 from tfx_tpu_estimator.pipelines.metadata_store import connect, read_connection
 from tfx_tpu_estimator.pipelines.report import read_latest_run
 
@@ -75,6 +76,34 @@ def test_a_killed_try_is_followed_by_others(path):
     assert first.last_known_state == metadata_store_pb2.Execution.FAILED
     assert second.last_known_state == metadata_store_pb2.Execution.FAILED
     assert third.last_known_state == metadata_store_pb2.Execution.COMPLETE
+
+
+def test_outputs_of_the_same_name(path, tmp_path):
+    run = data_types.PipelineInfo("small", str(tmp_path / "root"), run_id="run1")
+    trainer = data_types.ComponentInfo("Trainer", "Trainer", run)
+    outputs = {"model": Channel(type=standard_artifacts.Model)}
+
+    def drive():
+        with metadata.Metadata(read_connection(path)) as store:
+            return make_driver(base_driver.BaseDriver)(store).pre_execution(
+                input_dict={},
+                output_dict=outputs,
+                exec_properties={},
+                driver_args=data_types.DriverArgs(enable_cache=False),
+                pipeline_info=run,
+                component_info=trainer,
+            )
+
+    drive()
+    for number in (2, 3):
+        set_aside(connect(path), trainer.component_run_context_name)
+        decision = drive()
+        assert decision.execution_id == number
+        assert decision.output_dict["model"][0].uri.endswith(f"model/{number}")
+    with metadata.Metadata(read_connection(path)) as store:
+        store.publish_execution(trainer, output_artifacts=decision.output_dict)
+    (found,) = find_model(path)
+    assert found.endswith("model/3")
 
 
 def test_a_finished_task_that_is_cleared_runs_anew(path):
