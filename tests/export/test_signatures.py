@@ -46,3 +46,18 @@ def test_no_signature_at_all():
     first, second = (tf1.placeholder(tf.float32, [None], name=name) for name in ("a", "b"))
     with pytest.raises(ValueError, match=r"No signature can be exported.*placeholder 'b'"):
         build_signatures(ServingInputReceiver(first, {"a": first}), {"out": PredictOutput(second)})
+
+
+@pytest.mark.parametrize(
+    ("make", "encoding"),
+    [
+        (lambda: tf1.sparse.placeholder(tf.float32, [None, 2]), "coo_sparse"),
+        (lambda: tf1.ragged.placeholder(tf.float32, 1, []), "composite_tensor"),
+    ],
+)
+def test_tensors_of_several_parts_can_be_fed(make, encoding):
+    x = make()
+    dense = tf.sparse.to_dense(x) if encoding == "coo_sparse" else x.to_tensor()
+    receiver = ServingInputReceiver({"x": x}, {"x": x})
+    signatures = build_signatures(receiver, {"predict": PredictOutput({"y": dense * 2.0})})
+    assert signatures["predict"].inputs["x"].WhichOneof("encoding") == encoding

@@ -38,17 +38,17 @@ def validate_named(tensors: Any, kind: str) -> None:
             )
 
 
-def validate_receiver_tensors(tensors: Any) -> dict[str, tf.Tensor]:
+def validate_receiver_tensors(tensors: Any) -> dict[str, Any]:
     """Checks what a request fills.
 
     Args:
-      tensors: A Tensor or {name: Tensor}.
+      tensors: A Tensor, SparseTensor or RaggedTensor, or {name: such}.
 
     Returns:
-      {name: Tensor}; a single one is called "input".
+      {name: tensor}; a single one is called "input".
 
     Raises:
-      ValueError: They are missing, a name is no string, or one is no Tensor.
+      ValueError: They are missing, a name is no string, or one is no tensor.
     """
     if tensors is None:
         raise ValueError("receiver_tensors must be defined.")
@@ -57,8 +57,11 @@ def validate_receiver_tensors(tensors: Any) -> dict[str, tf.Tensor]:
     for name, tensor in tensors.items():
         if not isinstance(name, str):
             raise ValueError(f"receiver_tensor keys must be strings: {name!r}.")
-        if not isinstance(tensor, tf.Tensor):
-            raise ValueError(f"receiver_tensor {name} must be a Tensor. Got {tensor!r}.")
+        if not isinstance(tensor, _FEATURE_TYPES):
+            raise ValueError(
+                f"receiver_tensor {name} must be a Tensor, SparseTensor, or RaggedTensor. Got "
+                f"{tensor!r}."
+            )
     return tensors
 
 

@@ -101,9 +101,10 @@ def build_signatures(receiver: Any, outputs: dict[str, ExportOutput]) -> dict[st
     return signatures
 
 
-def _refuse_unfed(receiver_tensors: dict[str, tf.Tensor], output: ExportOutput) -> None:
+def _refuse_unfed(receiver_tensors: dict[str, Any], output: ExportOutput) -> None:
     """Refuses an output that depends on a placeholder which is not among those fed."""
-    fed = {tensor.ref() for tensor in receiver_tensors.values()}
+    parts = tf.nest.flatten(receiver_tensors, expand_composites=True)
+    fed = {tensor.ref() for tensor in parts}
     outputs = [tensor for tensor in output.tensors() if tensor is not None]
     waiting = list(tf.nest.flatten(outputs, expand_composites=True))
     seen = set()
