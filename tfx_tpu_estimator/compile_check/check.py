@@ -176,7 +176,7 @@ class _Check:
             except Exception as error:
                 self._notes.append(
                     f"{task.program}: the search for the largest batch ended at {batch} examples "
-                    f"per core: {explain_refusal(task.program, error)}"
+                    f"per core: {explain_refusal(self._inputs.find(task.program), error)}"
                 )
                 return None
             found = self._compiler.compile(lowered, task.topology, news)

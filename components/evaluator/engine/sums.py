@@ -20,8 +20,9 @@ class GroupSums:
     Example:
         >>> sums = GroupSums(width=2, values=1)
         >>> sums.add(np.array([0, 0]), np.array([1, 1]), np.array([[2.0], [3.0]]))
-        >>> sums.read([0])
-        (array([1]), array([[5.]]))
+        >>> positions, totals = sums.read([0])
+        >>> positions, totals.ravel()
+        (array([0, 1]), array([0., 5.]))
     """
 
     def __init__(self, width: int, values: int):
