@@ -49,3 +49,23 @@ def test_any_other_output_that_is_missing_is_a_problem(serve, tpu, problem):
     found = pair(serve, tpu)
     assert found.problems == (problem,)
     assert found.notes == ()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: tf.compat.v1.sparse.placeholder(tf.float32, [None, 2]),
+        lambda: tf.compat.v1.ragged.placeholder(tf.float32, 1, []),
+    ],
+)
+def test_an_input_of_several_tensors_is_a_problem(make):
+    with tf.Graph().as_default():
+        info = tf.compat.v1.saved_model.build_tensor_info(make())
+    metagraph = make_metagraph(scores=tf.float32)
+    metagraph.signature_def["serving_default"].inputs["x"].CopyFrom(info)
+    (found,) = pair_signatures({SERVE: metagraph, SERVE_TPU: metagraph}, None)
+    assert found.outputs == ()
+    assert found.problems == (
+        "input 'x' is a SparseTensor or RaggedTensor, which this check cannot feed. Export it with "
+        "a receiver that takes tf.Examples.",
+    )

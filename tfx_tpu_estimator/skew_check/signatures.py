@@ -127,14 +127,16 @@ def _pair(name: str, serve: Any, tpu: Any) -> SignaturePair:
     ]
     sparse = [k for k, info in serve.inputs.items() if info.WhichOneof("encoding") != "name"]
     different += [
-        f"input {key!r} is a SparseTensor, which this check cannot feed. Export it with a receiver "
-        "that takes tf.Examples."
+        f"input {key!r} is a SparseTensor or RaggedTensor, which this check cannot feed. Export it "
+        "with a receiver that takes tf.Examples."
         for key in sparse
     ]
     can_run = not different
     return SignaturePair(
         name=name,
-        inputs=tuple(InputSpec.read(k, serve.inputs[k]) for k in sorted(serve.inputs)),
+        inputs=tuple(
+            InputSpec.read(k, serve.inputs[k]) for k in sorted(serve.inputs) if k not in sparse
+        ),
         serve_feeds={key: info.name for key, info in serve.inputs.items()} if can_run else {},
         tpu_feeds={key: info.name for key, info in tpu.inputs.items()} if can_run else {},
         outputs=tuple(sorted(set(serve.outputs) & set(tpu.outputs))) if can_run else (),
