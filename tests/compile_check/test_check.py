@@ -159,7 +159,7 @@ def missing_data(params):
     ("input_fn", "match"),
     [
         (eval_input_fn, "must have static"),
-        (missing_data, r"KeyError at .*test_check\.py:\d+: no_such_files\. If `train_input_fn`"),
+        (missing_data, r"KeyError at .*test_check\.py:\d+: no_such_files\. If `missing_data`"),
     ],
 )
 def test_an_input_that_does_not_do(tmp_path, input_fn, match):
