@@ -74,5 +74,5 @@ def test_a_server_never_sees_a_part(tmp_path):
 
 @pytest.mark.slow
 def test_a_server_never_sees_a_part_in_many_kills(tmp_path):
-    results, watchers = run_script(tmp_path, "random:1000")
-    check_random_kills(results["random:1000"], watchers["random:1000"], 1000)
+    results, watchers = run_script(tmp_path, "random:400")
+    check_random_kills(results["random:400"], watchers["random:400"], 400)
