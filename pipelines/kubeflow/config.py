@@ -10,6 +10,7 @@ from typing import Any
 
 # A registry and path, then a tag or a digest or neither.
 _IMAGE = re.compile(r"[A-Za-z0-9][\w.:/-]*(@sha256:[0-9a-f]{64})?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,9 @@ class KubeflowConfig:
       image: The container image of all steps; it must hold this package.
       images: {component id: image} for steps that have one of their own.
       resources: {component id: StepResources}.
+      environment: {variable: value} of all containers. Without a value of yours for
+        TF_ENABLE_ONEDNN_OPTS it is "0", as on this package's command line: with oneDNN TensorFlow
+        gives other last digits, and a model another digest.
       display_name: Name for people; None for the pipeline's.
 
     Raises:
@@ -74,9 +78,15 @@ class KubeflowConfig:
     image: str
     images: Mapping[str, str] = dataclasses.field(default_factory=dict)
     resources: Mapping[str, StepResources] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
     display_name: str | None = None
 
     def __post_init__(self):
+        for key, value in self.environment.items():
+            if not _VARIABLE.fullmatch(str(key)) or not isinstance(value, str):
+                raise ValueError(
+                    f"`environment` must be {{name of a variable: text}}, got {key!r}: {value!r}."
+                )
         for key, image in {"image": self.image, **self.images}.items():
             if not isinstance(image, str) or not _IMAGE.fullmatch(image):
                 name = "image" if key == "image" else f"images[{key!r}]"

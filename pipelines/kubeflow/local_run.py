@@ -151,16 +151,17 @@ class _IrRun:
         task_root = os.path.join(self._root, self._id, name)
         os.makedirs(task_root)
         executor_input = self._make_input(name, component, inputs, task_root)
+        variables = {entry["name"]: entry["value"] for entry in container.get("env", [])}
         hook = container.get("lifecycle", {}).get("preCacheCheck")
         if hook:
-            self._call(name, hook, executor_input, task_root)
+            self._call(name, hook, executor_input, task_root, variables)
         output_file = executor_input["outputs"]["outputFile"]
         key = _compute_key(container, executor_input, _read_json(output_file))
         caching = self._tasks[name].get("cachingOptions", {}).get("enableCache", False)
         cached = self._store.find_cached(key) if caching else None
         if cached is not None:
             return cached, True
-        self._call(name, container, executor_input, task_root)
+        self._call(name, container, executor_input, task_root, variables)
         outputs = self._collect(component, executor_input, _read_json(output_file))
         self._store.put_cached(key, outputs)
         self._store.save()
@@ -207,7 +208,12 @@ class _IrRun:
         return source["runtimeValue"]["constant"]
 
     def _call(
-        self, name: str, spec: Mapping[str, Any], executor_input: Any, task_root: str
+        self,
+        name: str,
+        spec: Mapping[str, Any],
+        executor_input: Any,
+        task_root: str,
+        variables: Mapping[str, str],
     ) -> None:
         command = [*spec["command"], *spec.get("args", [])]
         command = [json.dumps(executor_input) if part == _INPUT else part for part in command]
@@ -215,7 +221,10 @@ class _IrRun:
             command[0] = sys.executable
         log = os.path.join(task_root, "log.txt")
         with open(log, "ab") as file:
-            code = subprocess.run(command, stdout=file, stderr=file, check=False).returncode
+            environment = {**os.environ, **variables}
+            code = subprocess.run(
+                command, stdout=file, stderr=file, env=environment, check=False
+            ).returncode
         if code:
             with open(log, errors="replace") as file:
                 end = "".join(file.readlines()[-_LOG_LINES:])

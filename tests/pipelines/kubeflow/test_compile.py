@@ -61,6 +61,21 @@ def test_images_and_resources_reach_their_steps(compiled):
     assert EXECUTOR in trainer["args"]
 
 
+def test_variables_reach_every_container(pipeline):
+    config = KubeflowConfig(image="a", environment={"MODE": "test"})
+    containers = [
+        executor["container"]
+        for executor in find_executors(compile_kubeflow(pipeline, config)).values()
+        if "container" in executor
+    ]
+    assert len(containers) > 3
+    for container in containers:
+        assert {e["name"]: e["value"] for e in container["env"]} == {
+            "MODE": "test",
+            "TF_ENABLE_ONEDNN_OPTS": "0",
+        }
+
+
 def test_each_task_has_its_name(compiled):
     tasks = compiled[0]["pipelineSpec"]["root"]["dag"]["tasks"]
     assert all(task["taskInfo"]["name"] == name for name, task in tasks.items())

@@ -27,6 +27,8 @@ def test_resources_are_checked(values, message):
         ({"image": "a b"}, "`image` must be the name of a container image"),
         ({"image": "a", "images": {"Trainer": None}}, r"`images\['Trainer'\]` must be the name"),
         ({"image": "a", "resources": {"Trainer": {"cpu": 1}}}, "must be StepResources"),
+        ({"image": "a", "environment": {"MODE": 1}}, "must be {name of a variable: text}"),
+        ({"image": "a", "environment": {"a b": "1"}}, "must be {name of a variable: text}"),
     ],
 )
 def test_the_configuration_is_checked(values, message):

@@ -19,7 +19,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def compile_config(config):
-    return compile_kubeflow(create_pipeline(config), KubeflowConfig(image="local"))
+    # As in this process, which has made the model to compare with.
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
+    settings = KubeflowConfig(image="local", environment={"TF_ENABLE_ONEDNN_OPTS": onednn})
+    return compile_kubeflow(create_pipeline(config), settings)
 
 
 def outputs_of(steps):
