@@ -33,6 +33,14 @@ def test_a_platform_that_is_not_there(platform):
         find_devices(platform)
 
 
+def test_only_a_variable_that_is_set_is_to_be_unset(monkeypatch):
+    with pytest.raises(RuntimeError, match=r"or give another `platform`, such as 'cpu'\. Avail"):
+        find_devices("tpu")
+    monkeypatch.setenv("TFX_TPU_ESTIMATOR_PLATFORM", "tpu")
+    with pytest.raises(RuntimeError, match=r"or unset TFX_TPU_ESTIMATOR_PLATFORM\. Available"):
+        find_devices()
+
+
 def test_the_environment_says_how_many_and_where(monkeypatch):
     monkeypatch.setenv("TFX_TPU_ESTIMATOR_NUM_CORES", "2")
     monkeypatch.setenv("TFX_TPU_ESTIMATOR_PLATFORM", "CPU")

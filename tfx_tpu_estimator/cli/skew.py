@@ -89,7 +89,8 @@ def skew(
                 progress=lambda line: click.echo(line, file=stderr),
             )
         except (ValueError, OSError, RuntimeError) as error:
-            click.echo(f"Error: {error}", file=stderr)
+            text = str(error).replace("`platform`", "`--platform`")
+            click.echo(f"Error: {text}", file=stderr)
             sys.exit(2)
     if output_format == "json":
         click.echo(report.to_json())

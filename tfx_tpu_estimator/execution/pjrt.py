@@ -66,7 +66,7 @@ def find_devices(platform: str | None = None, num_shards: int | None = None) -> 
         if devices:
             return DeviceSet(platform=candidate, devices=devices)
         if wanted is not None:
-            raise _no_devices_error(jax, wanted)
+            raise _no_devices_error(jax, wanted, asked=platform is not None)
     return DeviceSet(platform="cpu", devices=_list_virtual_devices(jax, cores))
 
 
@@ -103,11 +103,12 @@ def _list_virtual_devices(jax: Any, count: int) -> tuple[Any, ...]:
     return devices[:count]
 
 
-def _no_devices_error(jax: Any, platform: str) -> RuntimeError:
+def _no_devices_error(jax: Any, platform: str, asked: bool) -> RuntimeError:
     present = sorted({str(device) for device in jax.devices()})
     name = "TPU cores" if platform == "tpu" else "GPUs"
+    other = "give another `platform`, such as 'cpu'" if asked else f"unset {PLATFORM_VARIABLE}"
     return RuntimeError(
         f"Cannot find any {name} in the system. Please double check that the driver and jax's "
-        f"plugin for it are installed, or unset {PLATFORM_VARIABLE}. Available devices are "
+        f"plugin for it are installed, or {other}. Available devices are "
         f"{present}."
     )
