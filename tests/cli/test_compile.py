@@ -49,6 +49,13 @@ def test_the_exit_code_says_whether_all_fits(invoke, report, code):
     assert invoke(report).exit_code == code
 
 
+def test_problems_name_options_in_the_place_of_arguments(invoke):
+    report = make_report(make_unfit("train", "timed_out", "More time (`timeout_secs`); `params`."))
+    result = invoke(report, "--output", "json")
+    message = json.loads(result.stdout)["programs"][0]["message"]
+    assert message == "More time (`--timeout`); `params`."
+
+
 def test_the_table_is_alone_on_the_standard_output(invoke):
     result = invoke(make_report())
     assert result.stdout.startswith("v5e:2x2: memory of a core")

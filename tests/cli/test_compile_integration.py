@@ -64,6 +64,7 @@ def invoke(path, cache, *args):
         ("def model_fn(features", "cannot be imported: SyntaxError"),
         ("import no_such_module_here", "No module named 'no_such_module_here' (line 1"),
         ("def model_fn(features, labels, mode, params): ...", "There is no program to compile"),
+        ("def model_fn(features, labels, mode, params): ...", "by `--schema` and `--label-key`."),
     ],
 )
 def test_modules_that_cannot_be_used(tmp_path, source, text):

@@ -196,11 +196,18 @@ def test_an_interrupt_ends_the_compiler_and_leaves_the_cache_valid(tmp_path):
     assert list_children() == list(tmp_path.iterdir()) == []
 
 
-def test_a_topology_that_the_compiler_does_not_describe(tmp_path):
-    made = check(tmp_path, linear_model_fn, train_input_fn=train_input_fn, topologies="v5e:3x5",
-                 train_batch_size=30)  # fmt: skip
-    assert made.programs[0].status == report.FAILED
-    assert "does not describe this topology" in made.programs[0].message
+def test_a_topology_that_the_compiler_does_not_describe_is_told_before_lowering(tmp_path):
+    def input_fn(params):
+        pytest.fail("the model is lowered for a topology that there is not")
+
+    for _ in range(2):  # the second time from the cache
+        made = check(tmp_path, linear_model_fn, train_input_fn=input_fn, eval_input_fn=input_fn,
+                     topologies="v5e:3x3", train_batch_size=30)  # fmt: skip
+        assert {p.status for p in made.programs} == {report.FAILED}
+        for program in made.programs:
+            assert "does not describe this topology" in program.message
+            assert "Known to work are v2:2x2" in program.message
+        assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_training_starts_only_if_its_program_compiles(tmp_path, caplog):
@@ -216,7 +223,8 @@ def test_training_starts_only_if_its_program_compiles(tmp_path, caplog):
     caplog.set_level("INFO")
     with pytest.raises(tpu_estimator.CompileCheckError, match=r"train for v5e:2x2.*timed_out") as e:
         estimator.train(train_input_fn, max_steps=1)
-    assert "Compile check, train program for v5e:2x2: compiling (0 s" in caplog.text
+    assert "Compile check, train program for v5e:2x2: compiling." in caplog.text
+    assert "(0 s" not in caplog.text
     assert not e.value.report.ok
     assert not pathlib.Path(tmp_path / "run").exists()
 

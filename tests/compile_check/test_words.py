@@ -89,3 +89,9 @@ def test_what_was_not_compiled_is_not_called_compiled():
     refused = make_report(make_unfit("train", "refused", "no"))
     assert "before compiling" in words.describe_evidence(refused)
     assert "not run on a TPU" in words.describe_evidence(make_report())
+
+
+def test_what_the_compiler_did_not_finish_is_not_called_compiled():
+    stopped = make_unfit("train", "timed_out", "slow", compile_seconds=60.0)
+    assert "did not finish" in words.describe_evidence(make_report(stopped))
+    assert "as far as it finished" in words.describe_evidence(make_report(stopped, make_program()))

@@ -17,6 +17,7 @@ from tfx_tpu_estimator.cli.compile_options import (
     TopologyType,
     choose_format,
     name_options,
+    name_options_in_report,
     validate_output_file,
 )
 from tfx_tpu_estimator.cli.compile_output import write_report
@@ -201,6 +202,7 @@ def _compile(module: str, options: dict[str, Any], quiet: bool) -> CompileReport
                 api = importlib.import_module("tfx_tpu_estimator.compile_api.compile_model")
             # Of functions that models of TensorFlow 1 are made of.
             warnings.filterwarnings("ignore", message=".* is deprecated and will be removed")
-            return api.compile_for_tpu(module, **arguments, progress=progress)
+            report = api.compile_for_tpu(module, **arguments, progress=progress)
+            return name_options_in_report(report)
     except (UserModuleError, CompilerMissingError, ValueError, TypeError) as error:
         raise click.UsageError(name_options(str(error))) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from typing import Any
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from tfx_tpu_estimator.compile_check.chips import CHIPS, EXAMPLES, parse_topology
+from tfx_tpu_estimator.compile_check.report import CompileReport
 
 # Arguments of the Python API, as they stand in its errors, with the option that gives each.
 _OPTIONS = {
@@ -80,6 +82,28 @@ def name_options(message: str) -> str:
     for argument, option in _OPTIONS.items():
         message = message.replace(f"`{argument}`", f"`{option}`")
     return message
+
+
+def name_options_in_report(report: CompileReport) -> CompileReport:
+    """Returns a report whose messages name options in the place of arguments.
+
+    Only names of several words are replaced: an op of the model may be called `params`.
+
+    Args:
+        report: Of the Python API.
+    """
+
+    def rename(message: str) -> str:
+        for argument, option in _OPTIONS.items():
+            if "_" in argument:
+                message = message.replace(f"`{argument}`", f"`{option}`")
+        return message
+
+    programs = [
+        dataclasses.replace(program, message=rename(program.message)) for program in report.programs
+    ]
+    notes = tuple(rename(note) for note in report.notes)
+    return dataclasses.replace(report, programs=tuple(programs), notes=notes)
 
 
 def choose_format(output: str | None, output_file: str | None) -> str:

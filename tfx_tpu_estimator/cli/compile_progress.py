@@ -107,7 +107,8 @@ def _head(event: Event) -> str:
 
 def _describe(event: Event) -> str:
     if event.stage is Stage.WAITING:
-        return "waiting for another process that compiles"
+        said = f"waiting for {event.holder or 'another process'}, which compiles"
+        return f"{said}; {format_seconds(int(event.seconds))}" if event.seconds >= 1 else said
     batch = f"batch {event.per_core_batch} per core"
     said = "lowering" if event.stage is Stage.LOWERING else "compiling"
     if event.searching:

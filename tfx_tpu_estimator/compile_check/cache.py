@@ -1,15 +1,12 @@
-"""Outcomes of compiles on disk, and the lock that lets one compile run at a time."""
+"""Outcomes of compiles on disk."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import logging
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Iterator
 
 from tfx_tpu_estimator.compile_check.jobs import Outcome
 
@@ -69,20 +66,3 @@ class OutcomeCache:
 
     def _path(self, key: str) -> pathlib.Path:
         return self._directory / f"{key}.json"
-
-
-@contextlib.contextmanager
-def compiling(on_wait: Callable[[], None]) -> Iterator[None]:
-    """A block that one process of this user is in at a time: compiles take much memory.
-
-    Args:
-      on_wait: Called once if another process is.
-    """
-    path = os.path.join(tempfile.gettempdir(), f"tfx_tpu_estimator-compile-{os.getuid()}.lock")
-    with open(path, "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            on_wait()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -15,6 +15,7 @@ from tfx_tpu_estimator.compile_check.lowering import Lowered, lower_mode, lower_
 from tfx_tpu_estimator.compile_check.options import CheckInputs, CheckOptions
 from tfx_tpu_estimator.compile_check.refusals import explain_refusal
 from tfx_tpu_estimator.compile_check.report import (
+    FAILED,
     FITS,
     PROGRAMS,
     REFUSED,
@@ -35,6 +36,8 @@ _NEEDED = {
     "predict": "`predict_input_fn` or `eval_input_fn`",
     "serving": "`serving_input_receiver_fn`",
 }
+# Stands for the functions where compile_for_tpu gets a module or a model_fn.
+_SCHEMA = "give a module or model_fn the shapes by `schema` and `label_key`"
 
 
 def check_model(
@@ -96,6 +99,8 @@ class _Check:
         self._compiler_name = describe_compiler()
         self._compiler = ProgramCompiler(options, on_event)
         self._notes: list[str] = []
+        # By topology: why libtpu cannot compile for it, None if it can.
+        self._unknown: dict[Topology, str | None] = {}
         if options.programs is None:
             self._notes += _list_left_out(inputs)
         self._count = len(self._programs) * len(options.topologies)
@@ -116,25 +121,35 @@ class _Check:
     def _lower(self, program: str, topology: Topology, index: int) -> _Task:
         event = self._event(Stage.LOWERING, program, topology, index)
         self._on_event(event)
+        if topology not in self._unknown:
+            self._unknown[topology] = self._compiler.refuse_topology(topology)
+        unknown = self._unknown[topology]
+        if unknown is not None:
+            return self._refuse(event, topology, FAILED, unknown)
         try:
             lowered = self._lower_batch(program, topology, self._model, None)
         except Exception as error:  # whatever the user's functions and the runtime raise
             _logger.debug("Lowering %s for %s", program, topology.name, exc_info=True)
-            report = ProgramReport(
-                program=program,
-                topology=topology,
-                status=REFUSED,
-                message=explain_refusal(self._inputs.find(program), error),
-                compiler=self._compiler_name,
-            )
-            self._on_event(dataclasses.replace(event, stage=Stage.DONE, report=report))
-            return _Task(program, topology, None, report)
+            message = explain_refusal(self._inputs.find(program), error)
+            return self._refuse(event, topology, REFUSED, message)
         if lowered.varies:
             self._notes.append(
                 f"{program}: the host fills rows of ids up to the longest; they were taken to have "
                 "one id each. Longer rows need more memory."
             )
         return _Task(program, topology, lowered, None)
+
+    def _refuse(self, event: Event, topology: Topology, status: str, message: str) -> _Task:
+        """Ends with a program that is not compiled."""
+        report = ProgramReport(
+            program=event.program,
+            topology=topology,
+            status=status,
+            message=message,
+            compiler=self._compiler_name,
+        )
+        self._on_event(dataclasses.replace(event, stage=Stage.DONE, report=report))
+        return _Task(event.program, topology, None, report)
 
     def _lower_batch(
         self, program: str, topology: Topology, model: TpuModel, serving_batch: int | None
@@ -217,14 +232,14 @@ def _choose_programs(inputs: CheckInputs, wanted: Sequence[str] | None) -> tuple
         if missing:
             raise ValueError(
                 f"The program `{missing[0]}` needs {_NEEDED[missing[0]]}, which the model lacks. "
-                "Add it, or leave the program out of `programs`."
+                f"Add it, leave the program out of `programs`, or {_SCHEMA}."
             )
         return tuple(name for name in PROGRAMS if name in wanted)
     found = tuple(name for name in PROGRAMS if inputs.find(name) is not None)
     if not found:
         raise ValueError(
             "There is no program to compile: give at least one of "
-            f"{', '.join(dict.fromkeys(_NEEDED.values()))}."
+            f"{', '.join(dict.fromkeys(_NEEDED.values()))}; or {_SCHEMA}."
         )
     return found
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tfx_tpu_estimator.compile_check.chips import KNOWN
 from tfx_tpu_estimator.compile_check.exhausted import read_exhausted
 from tfx_tpu_estimator.compile_check.hlo_text import find_collectives, find_largest
 from tfx_tpu_estimator.compile_check.jobs import CompileJob, Outcome
@@ -40,8 +41,8 @@ _SETTINGS = {
 
 _NICENESS = 5
 _UNKNOWN_TOPOLOGY = (
-    "The installed libtpu does not describe this topology. Install a newer one for newer chips, or "
-    "choose another layout; docs/compile_check.md has what each accepts."
+    f"The installed libtpu does not describe this topology. Known to work are {', '.join(KNOWN)}; "
+    "a newer libtpu may know more chips and layouts."
 )
 
 
@@ -74,6 +75,8 @@ def compile_job(job: CompileJob) -> Outcome:
             status=FAILED,
             message=f"{_UNKNOWN_TOPOLOGY} It describes {len(devices)} cores, not {job.cores}.",
         )
+    if job.program is None:
+        return Outcome(status=FITS)
     started = time.monotonic()
     try:
         compiled = _compile(job, devices)
@@ -92,6 +95,7 @@ def compile_job(job: CompileJob) -> Outcome:
 
 def _compile(job: CompileJob, devices: Sequence[Any]) -> Any:
     program = job.program
+    assert program is not None, "jobs without one only ask for the topology"
     if isinstance(program, EmbeddedProgram):
         executable = EmbeddingExecutable(program, devices)
         return executable.compile(executable.describe_batches(job.steps))

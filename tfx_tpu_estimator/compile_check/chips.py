@@ -62,6 +62,8 @@ _OTHER_NAMES = {
 }
 # One of each chip, as a host has it.
 EXAMPLES = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5p:2x2x1", "v6e:2x2", "tpu7x:2x2x1")
+# What every libtpu tried describes and compiles for; any other topology is asked for first.
+KNOWN = ("v2:2x2", "v3:2x2", "v4:2x2x1", "v5e:2x2", "v5e:4x4", "v5p:2x2x1", "v6e:2x2")
 _NAME = re.compile(r"([a-z0-9]+):(\d+(?:x\d+){1,2})")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from tfx_tpu_estimator.compile_check.cache import OutcomeCache, compiling
-from tfx_tpu_estimator.compile_check.chips import usable_bytes
+from tfx_tpu_estimator.compile_check.cache import OutcomeCache
+from tfx_tpu_estimator.compile_check.chips import KNOWN, usable_bytes
 from tfx_tpu_estimator.compile_check.compiler import describe_compiler
 from tfx_tpu_estimator.compile_check.events import Event, Stage
 from tfx_tpu_estimator.compile_check.jobs import CompileJob, Outcome
+from tfx_tpu_estimator.compile_check.lock import compiling
 from tfx_tpu_estimator.compile_check.lowering import Lowered
 from tfx_tpu_estimator.compile_check.options import CheckOptions
 from tfx_tpu_estimator.compile_check.process import compile_in_child
@@ -26,6 +27,8 @@ from tfx_tpu_estimator.compile_check.report import (
 # What a compiler says of equal programs is equal; what happens to its process is not.
 _LASTING = (FITS, TOO_LARGE, FAILED)
 _LONGEST_MESSAGE = 2000
+# For libtpu to describe a topology, which takes seconds.
+_ASKING_SECS = 120.0
 
 
 class ProgramCompiler:
@@ -59,22 +62,45 @@ class ProgramCompiler:
             program=event.program,
             topology=topology,
             per_core_batch=lowered.per_core_batch,
-            program_hash=lowered.job.program.digest,
+            program_hash=lowered.job.program.digest if lowered.job.program else "",
             compiler=self.compiler,
             cached=cached,
         )
+
+    def refuse_topology(self, topology: Topology) -> str | None:
+        """Returns why libtpu cannot compile for a topology; None if it can, or does not say.
+
+        Asks in another process, once for each topology and libtpu, what is not known to work.
+        """
+        if topology.name in KNOWN:
+            return None
+        job = CompileJob(program=None, topology=topology.name, steps=1, cores=topology.cores)
+        key = job.key(self.compiler)
+        outcome = self._cache.read(key) if self._options.use_cache else None
+        if outcome is None:
+            outcome = compile_in_child(
+                job, timeout_secs=_ASKING_SECS, on_tick=lambda seconds, memory: None
+            )
+            if outcome.status in _LASTING:
+                self._cache.write(key, outcome)
+        return outcome.message if outcome.status == FAILED else None
 
     def _find(self, job: CompileJob, event: Event) -> tuple[Outcome, bool]:
         key = job.key(self.compiler)
         found = self._cache.read(key) if self._options.use_cache else None
         if found is not None:
             return found, True
-        with compiling(lambda: self._tell(event, Stage.WAITING)):
+        waiting = dataclasses.replace(event, stage=Stage.WAITING)
+        with compiling(
+            lambda seconds, holder: self._on_event(
+                dataclasses.replace(waiting, seconds=seconds, holder=holder)
+            )
+        ):
             # Another process may have compiled it while this one waited.
             found = self._cache.read(key) if self._options.use_cache else None
             if found is not None:
                 return found, True
-            self._tell(event, Stage.COMPILING)
+            self._on_event(dataclasses.replace(event, stage=Stage.COMPILING))
             outcome = compile_in_child(
                 job,
                 timeout_secs=self._options.timeout_secs,
@@ -87,9 +113,6 @@ class ProgramCompiler:
         if outcome.status in _LASTING:
             self._cache.write(key, outcome)
         return outcome, False
-
-    def _tell(self, event: Event, stage: Stage) -> None:
-        self._on_event(dataclasses.replace(event, stage=stage))
 
 
 def describe_outcome(
@@ -104,7 +127,8 @@ def describe_outcome(
 ) -> ProgramReport:
     """Joins what the compiler said with what the chip can do."""
     chip = topology.chip
-    limit = outcome.limit_bytes or usable_bytes(chip)
+    # Of a single tensor the compiler names the whole memory, more than programs can have.
+    limit = min(outcome.limit_bytes or usable_bytes(chip), usable_bytes(chip))
     status = outcome.status
     # The compiler itself does not always count the arguments.
     if status == FITS and outcome.peak_bytes is not None and outcome.peak_bytes > limit:

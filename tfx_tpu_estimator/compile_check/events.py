@@ -19,7 +19,7 @@ class Stage(enum.Enum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Event:
-    """One piece of news; `COMPILING` comes several times a second.
+    """One piece of news; `COMPILING` and `WAITING` come several times a second.
 
     Attributes:
       stage: `LOWERING` a program, `WAITING` for another process that compiles, `COMPILING`, or
@@ -30,8 +30,9 @@ class Event:
       searching: Whether this is about a batch that the search for the largest one tries.
       index: Which program of how many this is, from 1.
       count: How many there are.
-      seconds: Since the compiler started.
+      seconds: Since the compiler started, or since waiting began.
       memory_bytes: The most memory that the compiler has had so far.
+      holder: Of `WAITING`: which process compiles and since when, empty where not known.
       report: Of `DONE`: what came of it.
     """
 
@@ -44,4 +45,5 @@ class Event:
     count: int = 0
     seconds: float = 0.0
     memory_bytes: int = 0
+    holder: str = ""
     report: ProgramReport | None = None

@@ -20,7 +20,7 @@ class CompileJob:
     """One program for one topology.
 
     Attributes:
-      program: What one replica runs.
+      program: What one replica runs; None only asks whether libtpu describes the topology.
       topology: As libtpu takes it.
       steps: Steps of the loop that is compiled.
       cores: How many of the topology's cores are used.
@@ -29,7 +29,7 @@ class CompileJob:
       partitions: How the cores of a replica share each input.
     """
 
-    program: Program | EmbeddedProgram
+    program: Program | EmbeddedProgram | None
     topology: str
     steps: int
     cores: int
@@ -40,7 +40,7 @@ class CompileJob:
     def key(self, compiler: str) -> str:
         """Returns under which name the result of compiling it with `compiler` is kept."""
         settings = (
-            _FORM, self.program.digest, self.topology, self.steps, self.cores,
+            _FORM, self.program and self.program.digest, self.topology, self.steps, self.cores,
             self.cores_per_replica, self.broadcast,
             [cut if cut is None else list(cut) for cut in self.partitions], compiler,
         )  # fmt: skip

@@ -29,12 +29,20 @@ class LogProgress:
             return
         self._last, self._told_secs = now, event.seconds
         _logger.info(
-            "Compile check, %s program for %s: %s (%.0f s, %.0f MiB of memory).",
-            *now[:2],
-            event.stage.value,
-            event.seconds,
-            event.memory_bytes / 2**20,
+            "Compile check, %s program for %s: %s%s.", *now[:2], _describe(event), _measure(event)
         )
+
+
+def _describe(event: Event) -> str:
+    return f"waiting for {event.holder}" if event.holder else event.stage.value
+
+
+def _measure(event: Event) -> str:
+    """Returns seconds and memory in brackets where there are some, after a blank."""
+    known = [f"{event.seconds:.0f} s"] if event.seconds >= 1 else []
+    if event.memory_bytes:
+        known.append(f"{event.memory_bytes / 2**20:.0f} MiB of memory")
+    return f" ({', '.join(known)})" if known else ""
 
 
 def require_ok(report: CompileReport) -> None:

@@ -34,6 +34,8 @@ _UNDECIDED = (reports.CRASHED, reports.TIMED_OUT)
 
 _COMPILED_NOT_RUN = "Compiled by the TPU compiler, not run on a TPU."
 _NOT_COMPILED = "This was found before compiling; no TPU was used."
+_NOT_FINISHED = "The TPU compiler was started and did not finish; no TPU was used."
+_PARTLY = "Compiled by the TPU compiler as far as it finished, not run on a TPU."
 # What a reader could take from the figures, and must not.
 LIMITS = (
     "No TPU was used: the TPU compiler compiled for a description of the topology. That a program "
@@ -99,8 +101,13 @@ def list_problems(verdict: Verdict) -> list[tuple[str, str]]:
 
 def describe_evidence(report: CompileReport) -> str:
     """Returns what the verdict rests on."""
-    compiled = any(program.compile_seconds is not None for program in report.programs)
-    return _COMPILED_NOT_RUN if compiled else _NOT_COMPILED
+    reached = [program for program in report.programs if program.compile_seconds is not None]
+    finished = [program for program in reached if program.status not in _UNDECIDED]
+    if not reached:
+        return _NOT_COMPILED
+    if not finished:
+        return _NOT_FINISHED
+    return _COMPILED_NOT_RUN if len(finished) == len(reached) else _PARTLY
 
 
 def _title_of_success(report: CompileReport) -> str:
