@@ -128,6 +128,29 @@ def test_names_in_the_plot_do_not_cover_each_other(intensity):
     assert all(low + 15 < high for low, high in itertools.pairwise(heights))
 
 
+@pytest.mark.parametrize(
+    "intensities", [(30, 30, 30, 30), (34.9, 73.1, 68.3, 68.3), (3e4,) * 4, (1e-3,) * 4]
+)
+def test_no_line_in_the_plot_crosses_a_name(intensities):
+    programs = [
+        make_program(name, flops=i * 1e9, bytes_accessed=1e9)
+        for name, i in zip(reports.PROGRAMS, intensities, strict=True)
+    ]
+    plot = render_roofline(V5E, programs)
+    lines = re.findall(
+        r'x1="([\d.]+)" y1="([\d.]+)" x2="[\d.]+" y2="([\d.]+)" class="leader"', plot
+    )
+    found = r'x="([\d.]+)" y="([\d.]+)" class="program" text-anchor="(\w+)"'
+    names = re.findall(found, plot)
+    assert len(lines) == len(names) == 4
+    for x, start, end in lines:
+        for left, y, anchor in names:
+            begin = float(left) - (60 if anchor == "end" else 0)
+            crosses = begin < float(x) < begin + 60
+            low, high = sorted((float(start), float(end)))
+            assert not (crosses and low < float(y) - 5 < high)
+
+
 def test_no_plot_without_figures():
     chip = Chip(name="x", hbm_bytes=1, peak_flops=1.0, hbm_bytes_per_second=1.0, cores_per_chip=1,
                 source="")  # fmt: skip

@@ -14,6 +14,8 @@ WIDTH, HEIGHT = 560, 330
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 22, 26, 46
 # Labels closer than this, in the plot's units, would cover each other.
 _LABEL_HEIGHT, _LABEL_WIDTH = 19, 70
+# From a dot to the nearest name.
+_FIRST = 30
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,44 +124,86 @@ def _draw_roof(chip: Chip, scale: _Scale) -> list[Markup]:
 
 
 def _draw_programs(chip: Chip, programs: Sequence[ProgramReport], scale: _Scale) -> list[Markup]:
-    """Draws a dot for each program, with its name where no other name is."""
-    lines, dots, taken = [], [], []
-    for program in programs:
-        intensity = program.arithmetic_intensity or 1
-        speed = _attainable(chip, intensity)
-        x, y = scale.place_x(intensity), scale.place_y(speed)
-        label_x = min(max(x, _LEFT + _LABEL_WIDTH / 2), WIDTH - _RIGHT - _LABEL_WIDTH / 2)
-        # Below the dot, or above it where so many names might not find room.
-        is_low = y + 40 + len(programs) * _LABEL_HEIGHT > HEIGHT - _BOTTOM
-        label_y = _find_free(taken, label_x, y, is_low)
-        taken.append((label_x, label_y))
+    """Draws a dot for each program, with its name beside the end of a line from the dot."""
+    speeds = [_attainable(chip, p.arithmetic_intensity or 1) for p in programs]
+    places = [
+        (scale.place_x(p.arithmetic_intensity or 1), scale.place_y(speed))
+        for p, speed in zip(programs, speeds, strict=True)
+    ]
+    lines, dots = [], []
+    labels = _place_labels(places)
+    for program, speed, (x, y), label in zip(programs, speeds, places, labels, strict=True):
         note = (
-            f"{program.program}: {format_digits(intensity)} FLOP per byte, at most "
-            f"{format_scaled(speed, 'FLOP/s')}"
+            f"{program.program}: {format_digits(program.arithmetic_intensity)} FLOP per byte, "
+            f"at most {format_scaled(speed, 'FLOP/s')}"
         )
-        end = label_y - 14 if label_y > y else label_y + 5
-        lines.append(_line(x, y, label_x, end, "leader"))
+        side, anchor = (5, "start") if label.right else (-5, "end")
+        lines.append(_line(x, y, x, label.y, "leader"))
         dots.append(
             element(
                 "g",
                 element("title", note),
                 element("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=5.5),
-                _text(label_x, label_y, program.program, "program", "middle"),
+                _text(x + side, label.y, program.program, "program", anchor),
                 class_="dot",
             )
         )
     return lines + dots
 
 
-def _find_free(taken: Sequence[tuple[float, float]], x: float, y: float, above: bool) -> float:
-    """Returns the height of a name for the dot at x, y where no other name is."""
-    place, step = (y - 24, -_LABEL_HEIGHT) if above else (y + 40, _LABEL_HEIGHT)
-    while any(
-        abs(x - other) < _LABEL_WIDTH and abs(place - height) < _LABEL_HEIGHT
-        for other, height in taken
-    ):
-        place += step
-    return place
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Label:
+    """Where the name of a program stands.
+
+    Attributes:
+        x: Of its dot.
+        y: Of its letters' feet.
+        right: Whether it is to the right of the line from the dot, else to the left.
+    """
+
+    x: float
+    y: float
+    right: bool
+
+    def overlaps(self, other: _Label) -> bool:
+        """Whether both take some of the same width."""
+        return self.left_edge < other.left_edge + _LABEL_WIDTH and (
+            other.left_edge < self.left_edge + _LABEL_WIDTH
+        )
+
+    @property
+    def left_edge(self) -> float:
+        return self.x if self.right else self.x - _LABEL_WIDTH
+
+
+def _place_labels(places: Sequence[tuple[float, float]]) -> list[_Label]:
+    """Places names so that none covers another, and no dot's line crosses one.
+
+    Names are to the right of their lines, and those of dots more to the left stand farther from the
+    roof; or the other way round.
+
+    Args:
+        places: x and y of each dot.
+    """
+    lowest = max(y for _, y in places) + _FIRST + len(places) * _LABEL_HEIGHT
+    above = lowest > HEIGHT - _BOTTOM
+    fits_left = min(x for x, _ in places) - _LABEL_WIDTH >= _LEFT
+    fits_right = max(x for x, _ in places) + _LABEL_WIDTH <= WIDTH - _RIGHT
+    # The roof rises to the right: names above it have more room on the left, those below on the
+    # right.
+    right = not fits_left if above else fits_right or not fits_left
+    step = -_LABEL_HEIGHT if above else _LABEL_HEIGHT
+    found: dict[int, _Label] = {}
+    for index in sorted(range(len(places)), key=lambda i: places[i][0], reverse=right):
+        x, y = places[index]
+        beside = right
+        if not (fits_left or fits_right):
+            beside = x < (_LEFT + WIDTH - _RIGHT) / 2
+        label = _Label(x=x, y=y + (-_FIRST if above else _FIRST), right=beside)
+        heights = [other.y + step for other in found.values() if label.overlaps(other)]
+        farthest = min if above else max
+        found[index] = dataclasses.replace(label, y=farthest([label.y, *heights]))
+    return [found[index] for index in range(len(places))]
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, name: str) -> Markup:
