@@ -59,6 +59,7 @@ setup(
             "setuptools<81",
         ],
         "kubeflow": ["kfp>=2.5,<3"],
+        "gke": ["pyyaml>=6"],
         # The newest that installs beside the kfp that tfx 1.16 needs.
         "airflow": ["apache-airflow>=2.10,<2.11"],
         "demo": ["scikit-learn>=1.3"],

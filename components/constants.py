@@ -55,6 +55,12 @@ PREVIOUS_VERSION = "previous_version"
 TOPOLOGY = "topology"
 COMPILER = "compiler"
 
+# Entries of a Trainer's custom_config that TFX's extension for Vertex AI reads; for no module.
+VERTEX_ENABLE_KEY = "ai_platform_enable_vertex"
+VERTEX_REGION_KEY = "ai_platform_vertex_region"
+VERTEX_JOB_KEY = "ai_platform_training_args"
+VERTEX_JOB_KEYS = (VERTEX_ENABLE_KEY, VERTEX_REGION_KEY, VERTEX_JOB_KEY)
+
 # Folders and files inside artifacts.
 RUN_RECORD_DIR = "Run"
 RUN_RECORD_FILE = "run.json"

@@ -292,7 +292,9 @@ PAGES = (
         "`report.read_latest_run`, `report.RunReport`, `metadata_store.connect`, "
         "`config_file.load_config`, `kubeflow.compile_kubeflow`, `kubeflow.KubeflowConfig`, "
         "`kubeflow.StepResources`, `kubeflow.run_ir`, `kubeflow.IrStep`, "
-        "`kubeflow.StepFailedError`, `airflow.create_dag`, `airflow.AirflowConfig`, "
+        "`kubeflow.StepFailedError`, `kubeflow.VertexTPUJob`, `kubeflow.train_on_vertex`, "
+        "`gke.JobSetConfig`, `gke.create_jobset`, `gke.write_jobset`, "
+        "`airflow.create_dag`, `airflow.AirflowConfig`, "
         "`airflow.write_dag`, `airflow.write_command_dag`, "
         "`lineage.mlmd_store.MetadataLineage`, `lineage.store.LineageStore`, "
         "`lineage.finding.find_model`, `lineage.tracing.trace_model`, "
@@ -318,6 +320,11 @@ PAGES = (
             "run_ir": "kubeflow.local_run",
             "IrStep": "kubeflow.local_run",
             "StepFailedError": "kubeflow.local_run",
+            "VertexTPUJob": "kubeflow.vertex",
+            "train_on_vertex": "kubeflow.vertex",
+            "JobSetConfig": "gke.jobset",
+            "create_jobset": "gke.jobset",
+            "write_jobset": "gke.jobset",
             "read_latest_run": "report",
             "MetadataLineage": "lineage.mlmd_store",
             "LineageStore": "lineage.store",
@@ -343,9 +350,12 @@ PAGES = (
                     "run_ir",
                     "IrStep",
                     "StepFailedError",
+                    "VertexTPUJob",
+                    "train_on_vertex",
                 ),
             ),
             Group("Airflow", ("create_dag", "AirflowConfig", "write_dag", "write_command_dag")),
+            Group("Google Kubernetes Engine", ("JobSetConfig", "create_jobset", "write_jobset")),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
             Group(
                 "Lineage and retraining",

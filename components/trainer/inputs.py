@@ -16,7 +16,7 @@ from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 from tfx.utils import io_utils, json_utils, path_utils, proto_utils
 
-from ..constants import CODE_DIGEST_KEY, OPTIONS_KEY
+from ..constants import CODE_DIGEST_KEY, OPTIONS_KEY, VERTEX_JOB_KEYS
 from ..examples import SplitFiles, list_split_files, resolve_splits
 from ..options import TPUEstimatorOptions
 from ..runtime import DataParams
@@ -148,7 +148,8 @@ def _read_custom_config(exec_properties: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     if not isinstance(config, dict):
         raise ValueError(f"`custom_config` must be a dict, got {config!r}.")
-    return config
+    # Where a job runs is nothing to the module, nor to the record of the run.
+    return {key: value for key, value in config.items() if key not in VERTEX_JOB_KEYS}
 
 
 def _find_uri(input_dict: Mapping[str, Sequence[types.Artifact]], key: str) -> str | None:

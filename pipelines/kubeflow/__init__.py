@@ -10,9 +10,11 @@ _EXPORTS = {
     "KubeflowConfig": ".config",
     "StepFailedError": ".local_run",
     "StepResources": ".config",
+    "VertexTPUJob": ".vertex",
     "compile_kubeflow": ".compile",
     "read_options": ".config",
     "run_ir": ".local_run",
+    "train_on_vertex": ".vertex",
 }
 
 __all__ = sorted(_EXPORTS)

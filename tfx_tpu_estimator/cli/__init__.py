@@ -15,6 +15,7 @@ _COMMANDS = {
     "check": "Report what of a program runs here, without running it.",
     "compile": "Compile every program of a model with the TPU compiler; no TPU is needed.",
     "demo": "Run an example pipeline on real data: import, train, evaluate, push.",
+    "jobset": "Write the manifest that runs a program on a TPU slice of several hosts on GKE.",
     "lineage": "Show where a model came from, and what became of it.",
     "pipeline": "Run a pipeline on this machine, or compile it for a cluster.",
     "doctor": "Say what is wrong with this machine's set-up, and what to do about it.",
