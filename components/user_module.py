@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tfx_tpu_estimator.errors import UserModuleError
+from tfx_tpu_estimator.lowering.source_files import forget_copy, register_copy
 
 from .legacy_module import declares_trainer_fn, legacy_imports
 from .module_source import ModuleSource, read_module_file, read_module_path
@@ -150,8 +151,10 @@ def load_source(source: ModuleSource) -> UserModule:
     stem = os.path.splitext(source.main)[0]
     module = types.ModuleType(f"_user_module_{next(_serial)}_{stem}")
     module.__file__ = os.path.join(folder, source.main)
+    if os.path.basename(source.label) == source.main:
+        register_copy(folder, os.path.dirname(source.label))
     # The copy serves inspect.getsource, which AutoGraph calls, as long as the module lives.
-    weakref.finalize(module, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(module, _remove_copy, folder)
     sys.modules[module.__name__] = module
     legacy = legacy_imports(source, folder) if declares_trainer_fn(source.text) else _NOTHING
     try:
@@ -162,6 +165,11 @@ def load_source(source: ModuleSource) -> UserModule:
         del sys.modules[module.__name__]
         raise _describe_failure(source, error, module.__file__) from error
     return _build_user_module(module, source)
+
+
+def _remove_copy(folder: str) -> None:
+    forget_copy(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _compile(text: str, file: str) -> types.CodeType:

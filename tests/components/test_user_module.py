@@ -3,12 +3,14 @@
 import inspect
 import sys
 import textwrap
+import traceback
 
 import pytest
 
 from tfx_tpu_estimator.components import user_module
 from tfx_tpu_estimator.components.user_module import ModuleForm
 from tfx_tpu_estimator.errors import UserModuleError
+from tfx_tpu_estimator.lowering.unsupported import describe_line
 
 MODEL_FN = "def model_fn(features, labels, mode, params):\n    return 'spec'\n"
 
@@ -40,6 +42,17 @@ def test_run_fn_wins_where_both_are_there(write):
 def test_the_source_can_be_inspected(write):
     module = user_module.load_module_file(write(MODEL_FN))
     assert inspect.getsource(module.get("model_fn")) == MODEL_FN
+
+
+def test_messages_name_the_file_of_the_user_and_not_its_copy(write):
+    write("def fail():\n    raise ValueError('no')\n", "neighbour.py")
+    path = write("import neighbour\n\ndef model_fn(features, params): neighbour.fail()\n")
+    module = user_module.load_module_file(path)
+    with pytest.raises(ValueError, match="no") as raised:
+        module.get("model_fn")(1, {})
+    frames = traceback.extract_tb(raised.value.__traceback__)
+    assert describe_line(frames[:-1]) == f"{path}:3"
+    assert describe_line(frames) == path.replace("module.py", "neighbour.py:2")
 
 
 def test_two_modules_and_their_neighbours_do_not_meet(write):

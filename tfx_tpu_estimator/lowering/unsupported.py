@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.source_files import find_original
 from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import find_function_graph, list_device_ops
 
@@ -92,7 +93,7 @@ def describe_line(frames: Sequence[Any]) -> str:
     """
     for frame in reversed(list(frames)):
         if not is_library_file(frame.filename):
-            return f"{frame.filename}:{frame.lineno}"
+            return f"{find_original(frame.filename)}:{frame.lineno}"
     return "an unknown line"
 
 
