@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from typing import TextIO
 
 _STDERR = 2
+# "From FILE:LINE: FUNCTION (from MODULE) is deprecated", of a file of TensorFlow's or Keras's.
+_OWN_DEPRECATION = re.compile(
+    r"From \S*[/\\]site-packages[/\\](tensorflow|tf_keras|keras|tf_slim|tensorflow_\w+)[/\\]\S+:"
+    r"\d+: .* is deprecated and will be removed"
+)
 
 
 @contextlib.contextmanager
@@ -25,6 +32,7 @@ def native_output_aside() -> Iterator[TextIO]:
         with native_output_aside() as stderr:
             print("visible", file=stderr)
     """
+    quiet_deprecations()
     if not _is_native(sys.stderr):  # captured, as in a test
         yield sys.stderr
         return
@@ -45,6 +53,18 @@ def native_output_aside() -> Iterator[TextIO]:
             sys.stderr = python_stderr
             os.dup2(terminal.fileno(), _STDERR)
             terminal.close()
+
+
+def quiet_deprecations() -> None:
+    """Keeps TensorFlow's notes of deprecated functions that TensorFlow itself calls to itself.
+
+    What a user's code calls is still told.
+    """
+    logging.getLogger("tensorflow").addFilter(_is_for_users)
+
+
+def _is_for_users(record: logging.LogRecord) -> bool:
+    return not _OWN_DEPRECATION.match(record.getMessage())
 
 
 def _is_native(stream: TextIO) -> bool:
