@@ -24,6 +24,7 @@ LAYERS = [
     {"compat"},
     {"compile_api"},
     {"components"},
+    {"module_program"},
     {"pipelines"},
     {"examples", "doctor"},
     {"cli"},

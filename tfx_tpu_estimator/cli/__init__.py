@@ -20,11 +20,14 @@ _COMMANDS = {
     "pipeline": "Run a pipeline on this machine, or compile it for a cluster.",
     "doctor": "Say what is wrong with this machine's set-up, and what to do about it.",
     "evaluate": "Evaluate a SavedModel on examples: metrics by slice, thresholds, a page.",
+    "export": "Write a SavedModel of a module's trained model.",
+    "predict": "Predict examples with a module's trained model: a JSON line for each.",
     "push": "Check a model and make it the newest version of a serving directory.",
     "retrain": "Train a model again from what was recorded; say whether it is identical.",
     "rollback": "Go back to an earlier version of a serving directory.",
     "run": "Run a program that was written for tf.estimator, unmodified.",
     "skew": "Compare the two graphs of a SavedModel, {serve} and {serve, tpu}, on examples.",
+    "train": "Train a module's model, from its last checkpoint on; evaluate and export it.",
 }
 
 

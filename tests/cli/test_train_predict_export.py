@@ -1,0 +1,195 @@
+"""`tfx-tpu-estimator train`, `predict` and `export` on a module of plain functions."""
+
+import json
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from helpers.tfrecords import make_example, write_records
+from helpers.user_modules import MODEL, OWN_RECEIVER, SCHEMA
+
+from tfx_tpu_estimator.cli import main
+
+PARAMS = """
+
+print("printed by the module")
+
+
+def estimator_params():
+    return {"train_batch_size": 8, "learning_rate": 0.1}
+"""
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def make_examples(count, labelled=True):
+    rng = np.random.RandomState(0)
+    for _ in range(count):
+        x = rng.randn(2).astype(np.float32)
+        label = {"label": int(x[0] > 0)} if labelled else {}
+        yield make_example(x=[float(v) for v in x], kind=1, **label)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A module without input functions, its schema and files, and a model of 20 steps."""
+    root = tmp_path_factory.mktemp("program")
+    (root / "model.py").write_text(MODEL + PARAMS)
+    (root / "schema.pbtxt").write_text(SCHEMA)
+    write_records(root / "train.rec", make_examples(40))
+    write_records(root / "new.rec", make_examples(5, labelled=False))
+    result = train(root, root / "runs", 20, "--eval", "--export-dir", root / "exports")
+    assert result.exit_code == 0, result.output
+    (root / "result.json").write_text(result.stdout)
+    return root
+
+
+def schema_options(root):
+    return "--schema", root / "schema.pbtxt", "--label-key", "label"
+
+
+def train(root, model_dir, steps, *more):
+    return invoke(
+        "train", root / "model.py", "--model-dir", model_dir, *schema_options(root),
+        "--train-files", root / "train.rec", "--eval-files", root / "train*", "--max-steps", steps,
+        "--output", "json", *more,
+    )  # fmt: skip
+
+
+def predict(root, *more):
+    return invoke(
+        "predict", root / "model.py", "--model-dir", root / "runs", *schema_options(root),
+        "--files", root / "new.rec", *more,
+    )  # fmt: skip
+
+
+def test_train_says_what_it_did(root):
+    result = json.loads((root / "result.json").read_text())
+    assert (result["start_step"], result["global_step"], result["replicas"]) == (0, 20, 1)
+    assert result["checkpoint"] == str(root / "runs" / "model.ckpt-20")
+    assert 0 <= result["metrics"]["accuracy"] <= 1
+    assert os.path.isfile(os.path.join(result["export"], "saved_model.pb"))
+
+
+def test_train_goes_on_from_its_checkpoint(root, tmp_path):
+    assert train(root, tmp_path, 4).exit_code == 0
+    again = train(root, tmp_path, 9)
+    assert "Going on from step 4" in again.stderr
+    result = json.loads(again.stdout)
+    assert (result["start_step"], result["global_step"]) == (4, 9)
+    assert result["metrics"] is None
+    assert "printed by the module" in again.stderr
+
+
+def test_train_as_a_table(root):
+    result = train(root, root / "runs", 20, "--output", "table", "-q")
+    assert "global step    20" in result.stdout.splitlines()
+    assert "Loading" not in result.stderr
+
+
+def test_predict_writes_a_line_for_each_example(root):
+    result = predict(root)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(lines) == 5
+    assert all(0 < line["probabilities"][0] < 1 for line in lines)
+    first = predict(root, "--limit", 2, "--key", "probabilities", "--batch-size", 3)
+    assert [json.loads(line) for line in first.stdout.splitlines()] == lines[:2]
+
+
+def test_both_engines_predict_the_same(root):
+    host, devices = (predict(root, option) for option in ("--no-use-tpu", "--use-tpu"))
+    assert devices.exit_code == 0, devices.output
+    values = [
+        [json.loads(line)["probabilities"] for line in result.stdout.splitlines()]
+        for result in (host, devices)
+    ]
+    np.testing.assert_allclose(*values, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("more", "tags"), [((), 2), (("--no-tpu",), 1)])
+def test_export(root, tmp_path, more, tags):
+    (tmp_path / "words.txt").write_text("one")
+    result = invoke(
+        "export", root / "model.py", "--model-dir", root / "runs", "--export-dir", tmp_path / "e",
+        *schema_options(root), "--checkpoint", root / "runs" / "model.ckpt-20",
+        "--assets-extra", f"more/w.txt={tmp_path / 'words.txt'}", "--output", "json", *more,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert len(found["metagraphs"]) == tags
+    assert os.path.isfile(os.path.join(found["export"], "assets.extra", "more", "w.txt"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "text"),
+    [
+        (("--files", "nothing-*"), 2, "`--files`: the pattern 'nothing-\\*' matches no file"),
+        (("--num-cores", "2"), 2, "give `--use-tpu` too"),
+        (("--param", "seed=3"), 2, "`--param` sets `--seed`, which has an option"),
+        (("--checkpoint", "no/such"), 1, "no/such"),
+        (("--key", "nothing"), 1, "nothing"),
+    ],
+)
+def test_mistakes_are_told_in_words(root, monkeypatch, arguments, code, text):
+    monkeypatch.setenv("TFX_TPU_ESTIMATOR_NUM_CORES", "8")
+    result = predict(root, *arguments)
+    assert result.exit_code == code, result.output
+    message = " ".join(result.stderr.split("Error:")[1].split())
+    assert re.search(text, message)
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_what_is_missing_is_said_before_training(root, tmp_path):
+    result = invoke("train", root / "model.py", "--model-dir", tmp_path / "m", "--max-steps", 3)
+    assert result.exit_code == 2
+    assert "lacks `train_input_fn`: write it, or give both `--schema` and" in result.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_an_error_of_the_module_names_its_line(root, tmp_path):
+    text = MODEL + OWN_RECEIVER + "\n\ndef predict_input_fn(params):\n    return {}['x']\n"
+    (tmp_path / "bad.py").write_text(text)
+    run = ("predict", tmp_path / "bad.py", "--model-dir", root / "runs", "--files",
+           root / "new.rec")  # fmt: skip
+    result = invoke(*run)
+    assert result.exit_code == 1
+    assert "return {}['x']" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in invoke(*run, "--traceback").stderr
+
+
+def test_sigterm_saves_and_exits_with_143(root, tmp_path):
+    text = (
+        (root / "model.py").read_text()
+        + f"""
+
+def train_input_fn(params):
+    import os
+
+    def read(i):
+        if i == 5:
+            os.kill(os.getpid(), {int(signal.SIGTERM)})
+        return 0
+
+    def make(i):
+        zero = tf.numpy_function(read, [i], tf.int64)
+        return {{"x": tf.ones([8, 2])}}, tf.ones([8, 1], tf.int64) + tf.reshape(zero, [1, 1])
+
+    return tf.data.Dataset.range(10**6).map(make)
+"""
+    )
+    (tmp_path / "long.py").write_text(text)
+    result = invoke(
+        "train", tmp_path / "long.py", "--model-dir", tmp_path / "m", "--max-steps", 10**6
+    )
+    assert result.exit_code == 143, result.output
+    assert "terminated by SIGTERM" in result.stderr
+    assert result.stdout == ""
+    assert list((tmp_path / "m").glob("model.ckpt-*.index"))
