@@ -10,22 +10,28 @@ NOTE = "From %s: %s (from %s) is deprecated and will be removed %s.\nInstruction
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
+    ("file", "name", "told"),
     [
-        ("/x/lib/python3.10/site-packages/tensorflow/python/ops/nn.py:7", False),
-        ("/x/lib/python3.10/site-packages/tf_keras/src/layers/batch_normalization.py:883", False),
-        ("/x/lib/python3.10/site-packages/of_a_user/model.py:3", True),
-        ("/home/me/tensorflow/model.py:3", True),
+        ("/x/lib/python3.10/site-packages/tensorflow/python/ops/nn.py:7", "where", False),
+        (
+            "/x/lib/python3.10/site-packages/tf_keras/src/layers/norm.py:883",
+            "where",
+            False,
+        ),
+        ("/x/lib/python3.10/site-packages/of_a_user/model.py:3", "where", True),
+        ("/home/me/tensorflow/model.py:3", "where", True),
+        ("/x/__autograph_generated_fileab.py:77", "_colocate_with", False),
+        ("/x/__autograph_generated_fileab.py:77", "where", True),
     ],
 )
-def test_deprecated_functions_are_told_to_those_that_call_them(file, told, caplog, monkeypatch):
+def test_deprecated_functions_are_told_to_their_callers(file, name, told, caplog, monkeypatch):
     logger = logging.getLogger("tensorflow")
     monkeypatch.setattr(logger, "filters", [])
     monkeypatch.setattr(logger, "propagate", True)
     quiet_deprecations()
     quiet_deprecations()
     assert len(logger.filters) == 1
-    logger.warning(NOTE, file, "_colocate_with", "ops", "in a future version", "Do not.")
+    logger.warning(NOTE, file, name, "tensorflow.python.ops", "in a future version", "Do not.")
     logger.warning("Another.")
-    assert ("_colocate_with" in caplog.text) is told
+    assert (f"{file}: {name}" in caplog.text) is told
     assert "Another." in caplog.text

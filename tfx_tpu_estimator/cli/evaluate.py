@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from tfx_tpu_estimator.cli.native_output import quiet_deprecations
+
 
 @click.command()
 @click.argument("saved_model", type=click.Path())
@@ -62,6 +64,7 @@ def evaluate(output_format: str, **arguments) -> None:
     read or evaluated.
     """
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()
+    quiet_deprecations()
     click.echo("Loading TensorFlow Model Analysis ...", err=True)
     try:
         command = importlib.import_module("tfx_tpu_estimator.components.evaluator.command")

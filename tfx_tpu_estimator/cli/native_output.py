@@ -12,10 +12,16 @@ from collections.abc import Iterator
 from typing import TextIO
 
 _STDERR = 2
-# "From FILE:LINE: FUNCTION (from MODULE) is deprecated", of a file of TensorFlow's or Keras's.
-_OWN_DEPRECATION = re.compile(
-    r"From \S*[/\\]site-packages[/\\](tensorflow|tf_keras|keras|tf_slim|tensorflow_\w+)[/\\]\S+:"
-    r"\d+: .* is deprecated and will be removed"
+# "From FILE:LINE: FUNCTION (from MODULE) is deprecated", of a file of TensorFlow's or Keras's, or
+# of a private function: files that AutoGraph makes of a layer are nobody's.
+_OWN_DEPRECATIONS = (
+    re.compile(
+        r"From \S*[/\\]site-packages[/\\](tensorflow|tf_keras|keras|tf_slim|tensorflow_\w+)[/\\]"
+        r"\S+:\d+: .* is deprecated and will be removed"
+    ),
+    re.compile(
+        r"From \S+: (\w+\.)*_\w+ \(from tensorflow\.\S+\) is deprecated and will be removed"
+    ),
 )
 
 
@@ -64,7 +70,8 @@ def quiet_deprecations() -> None:
 
 
 def _is_for_users(record: logging.LogRecord) -> bool:
-    return not _OWN_DEPRECATION.match(record.getMessage())
+    message = record.getMessage()
+    return not any(pattern.match(message) for pattern in _OWN_DEPRECATIONS)
 
 
 def _is_native(stream: TextIO) -> bool:

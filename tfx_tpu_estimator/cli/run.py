@@ -8,6 +8,8 @@ import sys
 
 import click
 
+from tfx_tpu_estimator.cli.native_output import quiet_deprecations
+
 
 @click.command(
     # Everything after SCRIPT is the script's own, options included.
@@ -53,6 +55,7 @@ def run(
     """
     # Without its notes on CUDA libraries; a value that the user set is kept.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_deprecations()
     if num_cores is not None:
         os.environ["TFX_TPU_ESTIMATOR_NUM_CORES"] = str(num_cores)
     if platform is not None:
