@@ -293,6 +293,7 @@ PAGES = (
         "`config_file.load_config`, `kubeflow.compile_kubeflow`, `kubeflow.KubeflowConfig`, "
         "`kubeflow.StepResources`, `kubeflow.run_ir`, `kubeflow.IrStep`, "
         "`kubeflow.StepFailedError`, `kubeflow.VertexTPUJob`, `kubeflow.train_on_vertex`, "
+        "`image.write_image`, `package_wheel.build_wheel`, "
         "`gke.JobSetConfig`, `gke.create_jobset`, `gke.write_jobset`, "
         "`airflow.create_dag`, `airflow.AirflowConfig`, "
         "`airflow.write_dag`, `airflow.write_command_dag`, "
@@ -322,6 +323,8 @@ PAGES = (
             "StepFailedError": "kubeflow.local_run",
             "VertexTPUJob": "kubeflow.vertex",
             "train_on_vertex": "kubeflow.vertex",
+            "write_image": "image",
+            "build_wheel": "package_wheel",
             "JobSetConfig": "gke.jobset",
             "create_jobset": "gke.jobset",
             "write_jobset": "gke.jobset",
@@ -355,6 +358,7 @@ PAGES = (
                 ),
             ),
             Group("Airflow", ("create_dag", "AirflowConfig", "write_dag", "write_command_dag")),
+            Group("Container images", ("write_image", "build_wheel")),
             Group("Google Kubernetes Engine", ("JobSetConfig", "create_jobset", "write_jobset")),
             Group("Reading what a run did", ("read_latest_run", "RunReport", "connect")),
             Group(

@@ -1,4 +1,4 @@
-"""`tfx-tpu-estimator pipeline`: run and compile."""
+"""`tfx-tpu-estimator pipeline`: run, compile and image."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import os
 import sys
+import tempfile
 from typing import Any
 
 import click
@@ -144,6 +145,50 @@ def compile(
             _compile_airflow(file, root or "pipeline_output", target, settings, output_file)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
+
+
+@pipeline.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--output-dir",
+    required=True,
+    type=click.Path(file_okay=False),
+    help="A directory that is new or empty: the context of the build.",
+)
+@click.option("--base", default="python:3.10-slim", show_default=True, help="Image to start from.")
+@click.option(
+    "--root",
+    default="pipeline_output",
+    show_default=True,
+    help="What make_config is called with, as for `compile`.",
+)
+@click.option(
+    "--wheel",
+    type=click.Path(exists=True, dir_okay=False),
+    help="This package as a wheel. Default: built from the checkout it is installed from.",
+)
+def image(file: str, output_dir: str, base: str, root: str, wheel: str | None) -> None:
+    """Write the recipe of a container image for the pipeline of FILE: a Dockerfile and its files.
+
+    The image gets this package, what it needs at the versions installed here, and the pipeline's
+    local modules and schema at the paths they have here. Nothing is built.
+
+    \b
+    tfx-tpu-estimator pipeline image taxi_pipeline.py --output-dir image
+    docker build -t region-docker.pkg.dev/project/images/tfx:1 image
+    """
+    config = _load(file, root, None)
+    recipe = importlib.import_module("tfx_tpu_estimator.pipelines.image")
+    building = importlib.import_module("tfx_tpu_estimator.pipelines.package_wheel")
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            made = wheel or building.build_wheel(scratch)
+            paths = recipe.write_image(config, output_dir, made, base)
+    except (FileNotFoundError, ValueError) as error:
+        raise click.UsageError(str(error)) from error
+    for path in paths:
+        click.echo(f"In the image: {path}", err=True)
+    click.echo(f"Wrote {output_dir}; build it with: docker build {output_dir}", err=True)
 
 
 def _compile_kubeflow(
