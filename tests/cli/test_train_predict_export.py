@@ -131,6 +131,8 @@ def test_export(root, tmp_path, more, tags):
     [
         (("--files", "nothing-*"), 2, "`--files`: the pattern 'nothing-\\*' matches no file"),
         (("--num-cores", "2"), 2, "give `--use-tpu` too"),
+        (("--params", "{1"), 2, "is no JSON object: .* got '{1'"),
+        (("--params", '{"seed": 3}'), 2, "`--param` sets `--seed`, which has an option"),
         (("--param", "seed=3"), 2, "`--param` sets `--seed`, which has an option"),
         (("--checkpoint", "no/such"), 1, "no/such"),
         (("--key", "nothing"), 1, "nothing"),

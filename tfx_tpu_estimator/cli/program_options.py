@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,23 @@ _RENAMED = {
     **{name: f"--{name.replace('_', '-')}" for name in _OPTIONS},
 }
 
+
+class HyperparametersType(ParameterType):
+    """KEY=VALUE, or a JSON object of several; a dict either way."""
+
+    name = "KEY=VALUE|JSON"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, dict):  # converted already
+            return value
+        if not value.lstrip().startswith("{"):
+            return dict([super().convert(value, param, ctx)])
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            self.fail(f"is no JSON object: {error}; got {value!r}.", param, ctx)
+
+
 _SHARED = (
     click.argument("module", type=click.Path()),
     click.option(
@@ -46,9 +64,10 @@ _SHARED = (
         "--param",
         "--params",
         "params",
-        type=ParameterType(),
+        type=HyperparametersType(),
         multiple=True,
-        help="An entry of `params`; VALUE as JSON, else as text. May be given several times.",
+        help="An entry of `params`, VALUE as JSON, else as text; or several as a JSON object. May "
+        "be given several times.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="On the standard error only warnings."),
     click.option(
@@ -103,12 +122,12 @@ def load_program(values: Mapping[str, Any], options: Mapping[str, Any], **data: 
     if cores is not None:
         os.environ[NUM_CORES_VARIABLE] = str(cores)
     api = importlib.import_module("tfx_tpu_estimator.module_program.program")
-    given = {**options, "label_key": values["label_key"], "use_tpu": values.get("use_tpu")}
+    chosen = {**options, "label_key": values["label_key"], "use_tpu": values.get("use_tpu")}
     program = api.build_program(
         values["module"],
-        {key: value for key, value in given.items() if value is not None},
+        {key: value for key, value in chosen.items() if value is not None},
         api.DataFiles(schema_path=values["schema"], **data),
-        dict(values["params"]),
+        {key: value for given in values["params"] for key, value in given.items()},
     )
     if cores is not None and not program.options.use_tpu:
         raise ValueError("`--num-cores` says how many devices there are: give `--use-tpu` too.")

@@ -75,7 +75,7 @@ class Session:
                 click.echo(str(error), err=True)
             return
         if isinstance(error, KeyboardInterrupt):
-            click.echo("\nInterrupted.", err=True)
+            click.echo("\nInterrupted; checkpoints that were saved are kept.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from error
         if self._show_traceback:
             click.echo("".join(traceback.format_exception(kind, error, trace)), err=True)
