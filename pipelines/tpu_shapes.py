@@ -77,8 +77,8 @@ VERTEX_SHAPES = (
     TPUShape(generation="v3", topology="2x2", machine_type="cloud-tpu", hosts=1),
     *_SHARED,
 )
-# Source: GKE documentation, "Plan TPUs in GKE"; topologies of v4 with their hosts as Google's tool
-# xpk lists them.
+# Source: the machine types, accelerator names and hosts that Google's tool xpk and the examples
+# of its terraform modules for GKE list; of v5e and v6e they are those of Vertex AI's table.
 GKE_SHAPES = (
     *_make_shapes(
         "v4",

@@ -61,6 +61,13 @@ def test_every_slice_is_a_custom_job_of_the_api(shape):
         assert shape.chips == shape.hosts * int(shape.machine_type[-2])
 
 
+def test_a_field_that_the_api_does_not_know_would_be_found():
+    spec = make_job().to_custom_job_spec()
+    spec["worker_pool_specs"][0]["machine_spec"]["topology"] = "2x4"
+    with pytest.raises(ValueError, match="topology"):
+        CustomJobSpec(spec)
+
+
 def test_the_machine_of_fewest_hosts_is_taken():
     assert make_job().shape.machine_type == "ct5lp-hightpu-8t"
     assert make_job(machine_type="ct5lp-hightpu-4t").shape.hosts == 2
