@@ -27,8 +27,8 @@ def test_a_line_for_each_change():
     text = show(
         event(Stage.LOWERING),
         event(Stage.WAITING),
-        event(Stage.WAITING, seconds=29, holder="process 7 (`x`) since 13:40:02 UTC"),
-        event(Stage.WAITING, seconds=30, holder="process 7 (`x`) since 13:40:02 UTC"),
+        event(Stage.WAITING, seconds=29, holder="process 7 (`x`), compiling since 13:40:02 UTC"),
+        event(Stage.WAITING, seconds=30, holder="process 7 (`x`), compiling since 13:40:02 UTC"),
         event(Stage.COMPILING, per_core_batch=8),
         event(Stage.COMPILING, per_core_batch=16, searching=True),
         event(Stage.DONE, report=make_program()),
@@ -36,9 +36,8 @@ def test_a_line_for_each_change():
     assert text.splitlines() == [
         "Loading",
         "[1/2] train on v5e:2x2: lowering",
-        "[1/2] train on v5e:2x2: waiting for another process, which compiles",
-        "[1/2] train on v5e:2x2: waiting for process 7 (`x`) since 13:40:02 UTC, which compiles; "
-        "30.0 s",
+        "[1/2] train on v5e:2x2: waiting for another process that compiles",
+        "[1/2] train on v5e:2x2: waiting for process 7 (`x`), compiling since 13:40:02 UTC; 30.0 s",
         "[1/2] train on v5e:2x2: compiling batch 8 per core",
         "[1/2] train on v5e:2x2: looking for the largest batch: compiling batch 16 per core",
         "[1/2] train on v5e:2x2: fits, 1.87 GiB of 15.75 GiB per core (12%), compiled in 102 s, "

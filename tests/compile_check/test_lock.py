@@ -28,4 +28,6 @@ def test_those_that_wait_are_told_again_and_again_who_compiles():
     thread.join()
     assert entered.is_set()
     assert told[0][0] < told[1][0]
-    assert re.fullmatch(rf"process {os.getpid()} \(`.*`\) since \d\d:\d\d:\d\d UTC", told[0][1])
+    assert re.fullmatch(
+        rf"process {os.getpid()} \(`.*`\), compiling since \d\d:\d\d:\d\d UTC", told[0][1]
+    )

@@ -107,7 +107,7 @@ def _head(event: Event) -> str:
 
 def _describe(event: Event) -> str:
     if event.stage is Stage.WAITING:
-        said = f"waiting for {event.holder or 'another process'}, which compiles"
+        said = f"waiting for {event.holder or 'another process that compiles'}"
         return f"{said}; {format_seconds(int(event.seconds))}" if event.seconds >= 1 else said
     batch = f"batch {event.per_core_batch} per core"
     said = "lowering" if event.stage is Stage.LOWERING else "compiling"

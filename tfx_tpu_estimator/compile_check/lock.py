@@ -23,7 +23,8 @@ def compiling(on_wait: Callable[[float, str], None]) -> Iterator[None]:
 
     Args:
       on_wait: Called several times a second while another process is, with the seconds waited and
-        who it is: "process 7 (`tfx-tpu-estimator compile model.py`) since 13:40:02 UTC", or "".
+        who it is, empty where not known: "process 7 (`compile model.py`), compiling since 13:40:02
+        UTC".
 
     Example:
       with compiling(lambda seconds, holder: print(f"{seconds:.0f} s: {holder}")):
@@ -67,4 +68,4 @@ def _describe_self() -> str:
     if len(command) > _LONGEST_COMMAND:
         command = f"{command[:_LONGEST_COMMAND]}..."
     since = datetime.datetime.now(datetime.timezone.utc).strftime("%H:%M:%S UTC")
-    return f"process {os.getpid()} (`{command}`) since {since}"
+    return f"process {os.getpid()} (`{command}`), compiling since {since}"
