@@ -72,11 +72,11 @@ class VertexTPUJob:
 
     def __post_init__(self) -> None:
         for name, (pattern, wanted) in _PATTERNS.items():
-            value = getattr(self, name)
+            value: Any = getattr(self, name)
             if value is None and name in ("service_account", "display_name"):
                 continue
             check_type(name, value, str)
-            if not re.fullmatch(pattern, value):
+            if not re.fullmatch(pattern, str(value)):
                 raise ValueError(f"`{name}` must be {wanted}, got {value!r}.")
         if str(self.tpu).partition(":")[0] == "v4":
             raise ValueError(
