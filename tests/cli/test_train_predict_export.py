@@ -155,6 +155,30 @@ def test_what_is_missing_is_said_before_training(root, tmp_path):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("option", ["--no-use-tpu", "--use-tpu"])
+def test_files_that_are_no_records_are_told(root, tmp_path, option):
+    (tmp_path / "text.rec").write_text("this is no file of records, however long it may be")
+    result = invoke(
+        "predict", root / "model.py", "--model-dir", root / "runs", *schema_options(root),
+        "--files", tmp_path / "text.rec", option,
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert "corrupted record at 0" in result.stderr.splitlines()[-1]
+
+
+def test_functions_are_told_of_compression(root, tmp_path):
+    write_records(tmp_path / "new.gz", make_examples(1), "GZIP")
+    text = (
+        MODEL + "\n\ndef predict_input_fn(params):\n    raise ValueError(params['data_format'])\n"
+    )
+    (tmp_path / "asks.py").write_text(text)
+    for file, name in ((tmp_path / "new.gz", "tfrecords_gzip"), (root / "new.rec", "tfrecords")):
+        result = invoke(
+            "predict", tmp_path / "asks.py", "--model-dir", root / "runs", "--files", file
+        )
+        assert f"Error: {name} (asks.py" in result.stderr
+
+
 def test_an_error_of_the_module_names_its_line(root, tmp_path):
     text = MODEL + OWN_RECEIVER + "\n\ndef predict_input_fn(params):\n    return {}['x']\n"
     (tmp_path / "bad.py").write_text(text)

@@ -29,7 +29,7 @@ class Session:
     Example:
         with Session("model.py", quiet=False, show_traceback=False) as session:
             session.say("Loading TensorFlow")
-            session.begin(estimator)
+            session.begin()
             click.echo("the result", file=session.out)
     """
 
@@ -110,7 +110,10 @@ def _is_told(error: BaseException) -> bool:
 def _describe(error: BaseException) -> str:
     """Returns the text of an error; of a graph's op without the stack in which it was made."""
     text = str(getattr(error, "message", None) or error).strip()
-    text = text.split("\n\nOriginal stack trace")[0].split("\nDetected at node")[0]
+    text = text.split("\n\nOriginal stack trace")[0]
+    if "Detected at node" in text:  # the stack comes first, then the node, then what is wrong
+        text = text.rpartition("\nNode: ")[2].partition("\n")[2]
+    text = text.split("\n\t [[")[0].strip()
     known = type(error).__module__.startswith("tfx_tpu_estimator") or isinstance(error, OSError)
     if known or type(error) in (ValueError, TypeError):
         return text or type(error).__name__

@@ -54,10 +54,21 @@ class DataFiles:
             "schema_path": self.schema_path,
             "train_steps": self.train_steps,
             "eval_steps": self.eval_steps,
+            "data_format": self._find_format(),
             # Entries that only the Trainer knows; functions may look at them.
-            **dict.fromkeys(("data_format", "payload_format", "transform_graph_path",
+            **dict.fromkeys(("payload_format", "transform_graph_path",
                              "statistics_path", "base_model", "hyperparameters")),
         }  # fmt: skip
+
+    def _find_format(self) -> str | None:
+        """Returns what the Trainer calls the files' compression; None without files or for both."""
+        found = set()
+        for name in ("train_files", "eval_files", "predict_files"):
+            if getattr(self, name):
+                files = tfrecord.list_files(getattr(self, name), name)
+                found.add(tfrecord.resolve_compression(None, files))
+        formats = {tfrecord.GZIP: "tfrecords_gzip", tfrecord.UNCOMPRESSED: "tfrecords"}
+        return formats[found.pop()] if len(found) == 1 else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -104,27 +115,24 @@ class ModuleProgram:
         """Returns `train_input_fn`, or one built from the schema.
 
         Raises:
-            ValueError: There is neither; or a pattern matches no file.
+            ValueError: There is neither.
         """
-        self._list("train_files", self.data.train_files)
         return self._own("train_input_fn") or self._schema_input("train_files", True)
 
     def resolve_eval_input(self) -> Callable[..., Any]:
         """Returns `eval_input_fn`, or one built from the schema.
 
         Raises:
-            ValueError: There is neither; or a pattern matches no file.
+            ValueError: There is neither.
         """
-        self._list("eval_files", self.data.eval_files)
         return self._own("eval_input_fn") or self._schema_input("eval_files", False)
 
     def resolve_predict_input(self) -> Callable[..., Any]:
         """Returns `predict_input_fn`, else one of the schema's features, else `eval_input_fn`.
 
         Raises:
-            ValueError: There is none of them; or a pattern matches no file.
+            ValueError: There is none of them.
         """
-        self._list("predict_files", self.data.predict_files)
         own = self._own("predict_input_fn")
         if own is not None:
             return own
@@ -175,10 +183,6 @@ class ModuleProgram:
     def _own(self, name: str) -> Callable[..., Any] | None:
         return self.functions.functions.get(name)
 
-    def _list(self, name: str, patterns: Sequence[str]) -> None:
-        if patterns:
-            tfrecord.list_files(patterns, name)
-
     def _schema_input(self, key: Any, training: bool) -> Callable[..., Any]:
         self._require_schema(f"{key.removesuffix('_files')}_input_fn")
         if not getattr(self.data, key):
@@ -214,7 +218,8 @@ def build_program(
 
     Raises:
         UserModuleError: The module cannot be imported, or lacks `model_fn`.
-        ValueError: An option is out of range, or a hyperparameter has a name that is taken.
+        ValueError: An option is out of range, a hyperparameter has a name that is taken, or a
+            pattern matches no file.
         TypeError: An option is of the wrong type.
 
     Example:
