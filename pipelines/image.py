@@ -17,7 +17,7 @@ from tfx.dsl.io import fileio
 from tfx_tpu_estimator.components.module_source import read_module_file
 
 from .config import PipelineConfig
-from .package_wheel import DISTRIBUTION, check_wheel
+from .package_wheel import DISTRIBUTION, check_wheel, read_requirements
 
 DEFAULT_BASE = "python:3.10-slim"
 _EXTRAS = ("tfx", "kubeflow", "tpu")
@@ -73,7 +73,7 @@ def write_image(
         raise ValueError(
             f"`output_dir` {output_dir!r} is there and not empty; name another directory."
         )
-    requirements = list_requirements(DISTRIBUTION, _EXTRAS)
+    requirements = list_requirements(DISTRIBUTION, _EXTRAS, read_requirements(wheel))
     paths = list_files(config)
     os.makedirs(os.path.dirname(output_dir), exist_ok=True)
     staging = tempfile.mkdtemp(prefix=".image-", dir=os.path.dirname(output_dir))
@@ -99,12 +99,13 @@ def list_files(config: PipelineConfig) -> list[str]:
     return sorted(set(found))
 
 
-def list_requirements(name: str, extras: Iterable[str]) -> list[str]:
+def list_requirements(name: str, extras: Iterable[str], own: Iterable[str]) -> list[str]:
     """Returns `name==version` of all that an installed distribution needs, itself not.
 
     Args:
       name: The distribution.
       extras: Of it.
+      own: What it requires itself; what is installed of it may be older.
 
     Raises:
       ValueError: Something that it needs is not installed here.
@@ -117,7 +118,7 @@ def list_requirements(name: str, extras: Iterable[str]) -> list[str]:
         if item in seen:
             continue
         seen.add(item)
-        for text in importlib.metadata.requires(item[0]) or ():
+        for text in own if item[0] == name else importlib.metadata.requires(item[0]) or ():
             requirement = Requirement(text)
             if requirement.marker and not requirement.marker.evaluate({"extra": item[1]}):
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email
 import importlib.metadata
 import json
 import os
@@ -68,6 +69,16 @@ def check_wheel(path: str) -> None:
     prefix = DISTRIBUTION.replace("-", "_") + "-"
     if not (name.startswith(prefix) and name.endswith(".whl") and zipfile.is_zipfile(path)):
         raise ValueError(f"`wheel` must be a wheel of {DISTRIBUTION}, got {path!r}.")
+
+
+def read_requirements(path: str) -> list[str]:
+    """Returns what a wheel requires, as its metadata say it."""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".dist-info/METADATA"):
+                message = email.message_from_bytes(archive.read(name))
+                return [str(text) for text in message.get_all("Requires-Dist") or ()]
+    raise ValueError(f"`wheel` {path!r} has no metadata.")
 
 
 def _find_checkout() -> str:
