@@ -18,7 +18,7 @@ from .provenance import pack_source
 class Executor(vertex_executor.GenericExecutor):
     """Starts a CustomJob that runs the Trainer's executor, and waits for its end."""
 
-    def _GetExecutorClass(self) -> type[TrainingExecutor]:
+    def _GetExecutorClass(self) -> Any:
         return TrainingExecutor
 
     def Do(

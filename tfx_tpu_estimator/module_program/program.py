@@ -251,7 +251,7 @@ def _check_free(values: Mapping[str, Any], taken: Mapping[str, Any], origin: str
 
 def _make_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:
     given = {n: getattr(options, n) for n in _RUN_CONFIG if getattr(options, n) is not None}
-    tpu = {"iterations_per_loop": options.iterations_per_loop}
+    tpu: dict[str, Any] = {"iterations_per_loop": options.iterations_per_loop}
     if options.use_tpu:  # else one replica is all that there is
         tpu["num_shards"] = options.num_shards
     config = TPUConfig(**{key: value for key, value in tpu.items() if value is not None})

@@ -12,7 +12,7 @@ from tfx_tpu_estimator.config.processes import DEFAULT_PORT, POD_HOSTS_VARIABLE,
 from tfx_tpu_estimator.pipelines.gke import JobSetConfig, create_jobset, jobset, write_jobset
 from tfx_tpu_estimator.pipelines.tpu_shapes import GKE_SHAPES
 
-# Fields of the API reference of jobset.x-k8s.io/v1alpha2.
+# Fields of jobset.x-k8s.io/v1alpha2, from memory and from excerpts of its API reference.
 FIELDS = {
     "": {"apiVersion", "kind", "metadata", "spec"},
     "spec": {
