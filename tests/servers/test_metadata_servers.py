@@ -34,7 +34,7 @@ def server(request):
 
 
 def put_model(store, uri):
-    kind = metadata_store_pb2.ArtifactType(name="Model")
+    kind = metadata_store_pb2.ArtifactType(name="TrainedThing")
     kind.properties["step"] = metadata_store_pb2.INT
     artifact = metadata_store_pb2.Artifact(type_id=store.put_artifact_type(kind), uri=uri)
     artifact.properties["step"].int_value = 60
@@ -49,7 +49,7 @@ def test_what_is_put_is_read_back(server):
     assert found.id == artifact_id
     assert found.properties["step"].int_value == 60
     assert found.custom_properties["reason"].string_value == "größer 0,8: all passed"
-    assert artifact_id in [a.id for a in again.get_artifacts_by_type("Model")]
+    assert artifact_id in [a.id for a in again.get_artifacts_by_type("TrainedThing")]
 
 
 def test_a_restarted_server_has_kept_everything(server):
