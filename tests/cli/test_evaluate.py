@@ -8,6 +8,8 @@ from helpers.evaluated import write_echo_model, write_scored_examples
 
 from tfx_tpu_estimator.cli import main
 
+pytest.importorskip("tensorflow_model_analysis", reason="TFX is installed on Python 3.10 only")
+
 CONFIG = """
   model_specs { label_key: "label" prediction_key: "probability" }
   slicing_specs {}
