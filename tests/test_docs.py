@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import importlib.util
 import pathlib
 import re
 import subprocess
@@ -104,5 +105,7 @@ def test_python_blocks_compile(code):
 
 @pytest.mark.parametrize("name", list_modules_with_examples())
 def test_docstring_examples(name):
+    if ".components." in name and importlib.util.find_spec("tfx") is None:
+        pytest.skip("TFX is installed on Python 3.10 only")
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
