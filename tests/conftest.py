@@ -24,11 +24,17 @@ def _keep_environment():
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_logging():
-    """Airflow, when it is imported, sends all log records to the standard output."""
+    """A file's tests leave the loggers' levels as they were, and no handlers of Airflow.
+
+    Airflow, when it is imported, sends all log records to the standard output; programs of users
+    set TensorFlow's verbosity.
+    """
     root = logging.getLogger()
-    level = root.level
+    loggers = [root, logging.getLogger("tensorflow"), logging.getLogger("absl")]
+    levels = [logger.level for logger in loggers]
     yield
     for handler in list(root.handlers):
         if type(handler).__module__.startswith("airflow"):
             root.removeHandler(handler)
-    root.setLevel(level)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)

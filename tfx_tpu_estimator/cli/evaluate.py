@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import sys
 
 import click
 
-from tfx_tpu_estimator.cli.native_output import quiet_deprecations
+from tfx_tpu_estimator.cli.native_output import quiet_deprecations, without_tensorflow_warnings
 
 
 @click.command()
@@ -73,14 +72,13 @@ def evaluate(output_format: str, **arguments) -> None:
             f"Error: {error}. Metrics need TFX: pip install 'tfx-tpu-estimator[tfx]'.", err=True
         )
         sys.exit(2)
-    # TensorFlow says of functions that Model Analysis calls that they are deprecated.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if output_format == "html" and not arguments["out"]:
         arguments["out"] = "evaluation"
     try:
-        outcome = command.evaluate_model(
-            **arguments, progress=lambda line: click.echo(line, err=True)
-        )
+        with without_tensorflow_warnings():
+            outcome = command.evaluate_model(
+                **arguments, progress=lambda line: click.echo(line, err=True)
+            )
     except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)

@@ -69,6 +69,21 @@ def quiet_deprecations() -> None:
     logging.getLogger("tensorflow").addFilter(_is_for_users)
 
 
+@contextlib.contextmanager
+def without_tensorflow_warnings() -> Iterator[None]:
+    """Keeps TensorFlow's logger to errors meanwhile.
+
+    It warns that functions are deprecated which every model of TensorFlow 1 calls, and TFMA.
+    """
+    logger = logging.getLogger("tensorflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def _is_for_users(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     return not any(pattern.match(message) for pattern in _OWN_DEPRECATIONS)

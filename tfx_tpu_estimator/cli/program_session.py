@@ -13,6 +13,7 @@ from typing import TextIO
 
 import click
 
+from tfx_tpu_estimator.cli.native_output import without_tensorflow_warnings
 from tfx_tpu_estimator.cli.program_options import name_program_options
 
 INTERRUPTED = 130
@@ -135,17 +136,13 @@ def _show_log(quiet: bool) -> Iterator[None]:
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.setLevel(logging.WARNING if quiet else logging.INFO)
     before = logger.level, logger.propagate
-    # It says of functions that every model of TensorFlow 1 calls that they are deprecated.
-    tensorflow = logging.getLogger("tensorflow")
-    tensorflow_before = tensorflow.level
-    tensorflow.setLevel(logging.ERROR)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
     try:
-        yield
+        with without_tensorflow_warnings():
+            yield
     finally:
         logger.removeHandler(handler)
         logger.propagate = before[1]
         logger.setLevel(before[0])
-        tensorflow.setLevel(tensorflow_before)
