@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from collections.abc import Iterable
 from typing import Any
 
+from tfx_tpu_estimator.suggestions import suggest
+
 
 def describe_unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Says that `name` is no field of the class called `kind`, and which was probably meant."""
     allowed = list(allowed)
-    near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
+    hint = suggest(name, allowed, quote="`")
     return f"`{name}` is not a {kind} field.{hint} Allowed: {', '.join(allowed)}."
 
 
@@ -97,6 +97,5 @@ def check_choice(name: str, value: Any, allowed: Iterable[str]) -> None:
     allowed = list(allowed)
     if value in allowed:
         return
-    near = difflib.get_close_matches(str(value), allowed, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = suggest(value, allowed)
     raise ValueError(f"`{name}` must be one of {', '.join(allowed)}; got {value!r}.{hint}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
 from collections.abc import Sequence
 
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+
+from .node_ids import check_node_ids
 
 _logger = logging.getLogger("tfx_tpu_estimator.pipelines")
 
@@ -67,7 +68,7 @@ def run_local(
     """
     ids = [component.id for component in pipeline.components]
     for name, nodes in (("from_nodes", from_nodes), ("to_nodes", to_nodes)):
-        _check_nodes(name, nodes or [], ids)
+        check_node_ids(name, nodes or [], ids, "node")
     options = None
     if from_nodes or to_nodes:
         options = tfx_pipeline.RunOptions(from_nodes=from_nodes, to_nodes=to_nodes)
@@ -82,14 +83,3 @@ def run_local(
     finally:
         tfx_logger.removeHandler(reporter)
         tfx_logger.setLevel(level)
-
-
-def _check_nodes(name: str, nodes: Sequence[str], ids: Sequence[str]) -> None:
-    for node in nodes:
-        if node not in ids:
-            near = difflib.get_close_matches(node, ids, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"`{name}` has {node!r}, which is no node of the pipeline.{hint} "
-                f"Nodes: {', '.join(ids)}."
-            )

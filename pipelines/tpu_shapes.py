@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from collections.abc import Sequence
+
+from tfx_tpu_estimator.components.option_checks import check_choice
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -108,10 +109,7 @@ def find_shape(
       ValueError: There is none; the message has the nearest.
     """
     names = list(dict.fromkeys(shape.name for shape in shapes))
-    if tpu not in names:
-        near = difflib.get_close_matches(str(tpu), names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"`{option}` must be one of {', '.join(names)}; got {tpu!r}.{hint}")
+    check_choice(option, tpu, names)
     found = [shape for shape in shapes if shape.name == tpu]
     for shape in found:
         if machine_type in (None, shape.machine_type):

@@ -11,7 +11,8 @@ PACKAGE = "tfx_tpu_estimator"
 # Later layers may import earlier ones, never the other way round.
 LAYERS = [
     {"version", "errors", "modes", "specs", "estimator_spec", "spec_validation", "tpu_spec",
-     "host_call", "keras_metrics", "export_output", "config", "html_page"},
+     "host_call", "keras_metrics", "export_output", "config", "html_page",
+     "suggestions"},
     {"inputs"},
     {"lowering"},
     {"execution"},

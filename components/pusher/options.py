@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from typing import Any
+
+from tfx_tpu_estimator.suggestions import suggest
 
 from ..constants import PUSHER_CONFIG_KEY
 from ..option_checks import check_int, check_names, check_number, check_type
@@ -73,11 +74,9 @@ def read_pusher_options(custom_config: Mapping[str, Any] | None) -> PusherOption
     allowed = [field.name for field in dataclasses.fields(PusherOptions)]
     for name in entry:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"`custom_config[{PUSHER_CONFIG_KEY!r}]` has the unknown key {name!r}.{hint} "
-                f"Allowed: {', '.join(allowed)}."
+                f"`custom_config[{PUSHER_CONFIG_KEY!r}]` has the unknown key {name!r}."
+                f"{suggest(name, allowed)} Allowed: {', '.join(allowed)}."
             )
     return PusherOptions(**entry)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import difflib
 import importlib
 import importlib.util
 import re
@@ -17,6 +16,9 @@ from tfx_tpu_estimator.components.option_checks import (
     check_number,
     check_type,
 )
+from tfx_tpu_estimator.suggestions import suggest
+
+from ..node_ids import check_node_ids
 
 _OFTEN = ("@once", "@continuous", "@hourly", "@daily", "@weekly")
 PRESETS = (*_OFTEN, "@monthly", "@quarterly", "@yearly")
@@ -104,15 +106,7 @@ class AirflowConfig:
           known: Ids of the pipeline's components.
         """
         for field in ("queues", "pools"):
-            for component_id in getattr(self, field):
-                if component_id in known:
-                    continue
-                near = difflib.get_close_matches(component_id, known, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(
-                    f"`{field}` has {component_id!r}, which is no component of the pipeline.{hint} "
-                    f"Components: {', '.join(known)}."
-                )
+            check_node_ids(field, getattr(self, field), known)
 
 
 def field_names() -> list[str]:
@@ -134,8 +128,7 @@ def check_schedule(schedule: Any) -> None:
     if schedule in PRESETS:
         return
     if schedule.startswith("@"):
-        near = difflib.get_close_matches(schedule, PRESETS, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = suggest(schedule, PRESETS)
         raise ValueError(f"`schedule` must be {_SCHEDULES}; got {schedule!r}.{hint}")
     if not _CRON.fullmatch(schedule.strip()) or not _is_cron(schedule):
         raise ValueError(f"`schedule` must be {_SCHEDULES}; got {schedule!r}.")

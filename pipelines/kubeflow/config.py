@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ..node_ids import check_node_ids
 
 # A registry and path, then a tag or a digest or neither.
 _IMAGE = re.compile(r"[A-Za-z0-9][\w.:/-]*(@sha256:[0-9a-f]{64})?")
@@ -105,15 +106,7 @@ class KubeflowConfig:
           known: Ids of the pipeline's components.
         """
         for field in ("images", "resources"):
-            for component_id in getattr(self, field):
-                if component_id in known:
-                    continue
-                near = difflib.get_close_matches(component_id, known, 1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(
-                    f"`{field}` has {component_id!r}, which is no component of the pipeline.{hint} "
-                    f"Components: {', '.join(known)}."
-                )
+            check_node_ids(field, getattr(self, field), known)
 
 
 _KEYS = {

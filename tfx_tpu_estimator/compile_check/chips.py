@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 
 from tfx_tpu_estimator.compile_check.report import Chip, Topology
+from tfx_tpu_estimator.suggestions import suggest
 
 _GIB = 2**30
 
@@ -114,8 +114,7 @@ def _suggest(name: str) -> str:
     ]
     made = [f"{kind}:{layout}" for kind in same]
     possible = [each for each in made if _NAME.fullmatch(each) and each != wanted]
-    near = difflib.get_close_matches(wanted, [*possible, *EXAMPLES], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    return suggest(wanted, [*possible, *EXAMPLES])
 
 
 def usable_bytes(chip: Chip) -> int:
