@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.common import resolver
 from tfx.dsl.input_resolution.strategies import latest_blessed_model_strategy
 from tfx.orchestration import pipeline as tfx_pipeline
@@ -14,6 +13,7 @@ from tfx.types import Channel, standard_artifacts
 from tfx_tpu_estimator.components import (
     Evaluator,
     ImportExampleGen,
+    ImportSchemaGen,
     Pusher,
     TPUValidator,
     Trainer,

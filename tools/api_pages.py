@@ -265,6 +265,7 @@ PAGES = (
                 "Components",
                 (
                     "ImportExampleGen",
+                    "ImportSchemaGen",
                     "Trainer",
                     "Evaluator",
                     "TPUValidator",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tfx.components.example_gen.import_example_gen import component as tfx_component
 from tfx.dsl.components.base import executor_spec
+from tfx.proto import example_gen_pb2
 
+from ..constants import CODE_DIGEST_KEY
+from ..digest import code_digest
 from . import executor
 
 
@@ -32,3 +37,21 @@ class ImportExampleGen(tfx_component.ImportExampleGen):
     """
 
     EXECUTOR_SPEC = executor_spec.BeamExecutorSpec(executor.Executor)
+
+    def __init__(
+        self,
+        input_base: Any = None,
+        input_config: Any = None,
+        output_config: Any = None,
+        range_config: Any = None,
+        payload_format: int = example_gen_pb2.FORMAT_TF_EXAMPLE,
+    ):
+        super().__init__(
+            input_base=input_base,
+            input_config=input_config,
+            output_config=output_config,
+            range_config=range_config,
+            payload_format=payload_format,
+        )
+        # TFX's cache key knows nothing of an executor's code.
+        self.spec.exec_properties[CODE_DIGEST_KEY] = code_digest()

@@ -24,6 +24,7 @@ def test_names():
         "Evaluator",
         "EvaluatorOptions",
         "ImportExampleGen",
+        "ImportSchemaGen",
         "Pusher",
         "PusherOptions",
         "TPUEstimatorOptions",

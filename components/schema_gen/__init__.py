@@ -1,0 +1,1 @@
+"""ImportSchemaGen that notices a changed schema."""
