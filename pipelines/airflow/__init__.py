@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
+from tfx_tpu_estimator.lazy_exports import lazy_exports
 
 _EXPORTS = {
     "AirflowConfig": ".config",
@@ -14,11 +13,4 @@ _EXPORTS = {
 }
 
 __all__ = sorted(_EXPORTS)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _EXPORTS:
-        raise AttributeError(
-            f"module {__name__!r} has no attribute {name!r}; it offers {', '.join(__all__)}"
-        )
-    return getattr(importlib.import_module(_EXPORTS[name], __name__), name)
+__getattr__, __dir__ = lazy_exports(__name__, _EXPORTS)
