@@ -425,8 +425,20 @@ def test_predictions_that_cannot_be_exported(trained, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_old_name_of_the_method(trained, tmp_path):
-    assert trained.export_savedmodel(str(tmp_path), receiver_fn).startswith(os.fsencode(tmp_path))
+def test_old_name_of_the_method_keeps_attributes_of_default_value(trained, tmp_path):
+    def count_attributes(path):
+        nodes = read_metagraphs(os.fsdecode(path))[SERVE].graph_def.node
+        return {node.name: len(node.attr) for node in nodes if node.op == "MatMul"}
+
+    path = trained.export_savedmodel(str(tmp_path), receiver_fn)
+    assert path.startswith(os.fsencode(tmp_path))
+    whole = count_attributes(path)
+    stripped = count_attributes(
+        trained.export_savedmodel(str(tmp_path), receiver_fn, strip_default_attrs=True)
+    )
+    assert stripped == count_attributes(trained.export_saved_model(str(tmp_path), receiver_fn))
+    assert all(whole[name] > stripped[name] for name in stripped)
+    assert whole
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")

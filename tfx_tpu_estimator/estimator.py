@@ -334,19 +334,27 @@ class Estimator:
           ValueError: As `export_saved_model` does.
           ExportError: The files could not be written; nothing is left behind.
         """
-        validate_base(export_dir_base)
-        receiver_fns = resolve_receivers(input_receiver_fn_map)
+        return self._export(
+            export_dir_base, input_receiver_fn_map, assets_extra, as_text, checkpoint_path
+        )
+
+    def _export(
+        self, base, receiver_fns, assets_extra, as_text, checkpoint_path, strip_default_attrs=True
+    ) -> bytes:
+        validate_base(base)
+        receiver_fns = resolve_receivers(receiver_fns)
         self._export_targets.validate()
         validate_assets_extra(assets_extra)
         checkpoint = self._find_exported(checkpoint_path)
         path = write_saved_model(
             self._host_model(),
             receiver_fns,
-            export_dir_base=os.fsdecode(export_dir_base),
+            export_dir_base=os.fsdecode(base),
             checkpoint=checkpoint,
             targets=self._export_targets,
             assets_extra=assets_extra,
             as_text=as_text,
+            strip_default_attrs=strip_default_attrs,
         )
         _logger.info("Exported %s to %s", checkpoint, path)
         return os.fsencode(path)
@@ -358,9 +366,9 @@ class Estimator:
         assets_extra: dict[str, str] | None = None,
         as_text: bool = False,
         checkpoint_path: str | None = None,
-        strip_default_attrs: bool = True,
+        strip_default_attrs: bool = False,
     ) -> bytes:
-        """The old name of `export_saved_model`; default-valued attributes are always stripped.
+        """The old name of `export_saved_model`; attributes of default value stay in the graph.
 
         Args:
           export_dir_base: As for `export_saved_model`.
@@ -368,16 +376,14 @@ class Estimator:
           assets_extra: As for `export_saved_model`.
           as_text: As for `export_saved_model`.
           checkpoint_path: As for `export_saved_model`.
-          strip_default_attrs: False only gives a warning.
+          strip_default_attrs: Leave out attributes of default value, as `export_saved_model` does.
 
         Returns:
           The path of the export, as bytes.
         """
-        if not strip_default_attrs:
-            _logger.warning("`strip_default_attrs` False is ignored: they are always stripped.")
-        return self.export_saved_model(
-            export_dir_base, serving_input_receiver_fn, assets_extra, as_text, checkpoint_path
-        )
+        validate_receiver_fn(serving_input_receiver_fn)
+        fns, strip = {ModeKeys.PREDICT: serving_input_receiver_fn}, strip_default_attrs
+        return self._export(export_dir_base, fns, assets_extra, as_text, checkpoint_path, strip)
 
     def eval_dir(self, name: str | None = None) -> str:
         """Returns the directory of the event files of evaluations called `name`.

@@ -32,6 +32,11 @@ def test_signature_of_an_evaluation():
         "metrics/m/value",
         "metrics/m/update_op",
     }
+    names = tpu_estimator.EvalOutput
+    parts = [names.METRICS_NAME, "m", names.METRIC_VALUE_SUFFIX]
+    assert [*output.loss, "/".join(parts)] == [names.LOSS_NAME, next(iter(output.metrics))]
+    assert list(output.metrics)[1].endswith(f"/{names.METRIC_UPDATE_SUFFIX}")
+    assert next(iter(output.predictions)) == f"{names.PREDICTIONS_NAME}/p"
 
 
 def test_parts_by_name_and_missing_parts():

@@ -28,6 +28,13 @@ class EvalOutput(ExportOutput):
         ['loss', 'predictions/p']
     """
 
+    # Parts of names in the signature, for programs that put such names together.
+    LOSS_NAME = "loss"
+    PREDICTIONS_NAME = "predictions"
+    METRICS_NAME = "metrics"
+    METRIC_VALUE_SUFFIX = "value"
+    METRIC_UPDATE_SUFFIX = "update_op"
+
     def __init__(
         self,
         loss: tf.Tensor | Mapping[str, tf.Tensor] | None = None,

@@ -123,6 +123,7 @@ def write_saved_model(
     targets: ExportTargets,
     assets_extra: dict[str, str] | None = None,
     as_text: bool = False,
+    strip_default_attrs: bool = True,
 ) -> str:
     """Exports a model; see `Estimator.export_saved_model`.
 
@@ -137,6 +138,7 @@ def write_saved_model(
       targets: Which metagraphs to write for mode PREDICT.
       assets_extra: {path below assets.extra: source file}.
       as_text: Write saved_model.pbtxt rather than saved_model.pb.
+      strip_default_attrs: Leave attributes of default value out of the graphs.
 
     Returns:
       The path of the export, `<export_dir_base>/<seconds since 1970>`.
@@ -155,7 +157,13 @@ def write_saved_model(
         _validate_assets(graph)
 
     def write(directory: str) -> None:
-        _write(graphs, directory, checkpoint, model.config, targets.to_cpu, as_text)
+        builder = tf.compat.v1.saved_model.Builder(directory)
+        _add_with_variables(builder, graphs[0], checkpoint, model.config, strip_default_attrs)
+        for graph in graphs[1:]:
+            _add_graph(builder, graph, strip_default_attrs)
+        builder.save(as_text=as_text)
+        if not targets.to_cpu:
+            _remove_metagraph(directory, SERVE_TAGS, as_text)
         copy_assets_extra(assets_extra or {}, directory)
 
     try:
@@ -186,23 +194,6 @@ def _validate_assets(exported: ExportGraph) -> None:
             )
 
 
-def _write(
-    graphs: list[ExportGraph],
-    directory: str,
-    checkpoint: str,
-    config: Any,
-    to_cpu: bool,
-    as_text: bool,
-) -> None:
-    builder = tf.compat.v1.saved_model.Builder(directory)
-    _add_with_variables(builder, graphs[0], checkpoint, config)
-    for graph in graphs[1:]:
-        _add_graph(builder, graph)
-    builder.save(as_text=as_text)
-    if not to_cpu:
-        _remove_metagraph(directory, SERVE_TAGS, as_text)
-
-
 def _build_graphs(
     model: HostModel, receiver_fns: Mapping[str, Callable[[], Any]], targets: ExportTargets
 ) -> list[ExportGraph]:
@@ -223,7 +214,9 @@ def _build_graphs(
     return graphs
 
 
-def _add_with_variables(builder, exported: ExportGraph, checkpoint: str, config: Any) -> None:
+def _add_with_variables(
+    builder, exported: ExportGraph, checkpoint: str, config: Any, strip: bool
+) -> None:
     with (
         exported.graph.as_default(),
         tf.compat.v1.Session(graph=exported.graph, config=session_config(config)) as session,
@@ -237,11 +230,11 @@ def _add_with_variables(builder, exported: ExportGraph, checkpoint: str, config:
             assets_collection=exported.assets,
             main_op=exported.init_op,
             saver=exported.saver,
-            strip_default_attrs=True,
+            strip_default_attrs=strip,
         )
 
 
-def _add_graph(builder, exported: ExportGraph) -> None:
+def _add_graph(builder, exported: ExportGraph, strip: bool) -> None:
     with exported.graph.as_default():
         builder.add_meta_graph(
             list(exported.tags),
@@ -249,7 +242,7 @@ def _add_graph(builder, exported: ExportGraph) -> None:
             assets_collection=exported.assets,
             main_op=exported.init_op,
             saver=exported.saver,
-            strip_default_attrs=True,
+            strip_default_attrs=strip,
         )
 
 
