@@ -95,6 +95,17 @@ def test_a_fresh_process_needs_nothing_set():
     assert ran.stdout.split()[-1] == "3"
 
 
+def test_as_many_devices_as_the_environment_says_can_still_be_had_later():
+    code = (
+        "from tfx_tpu_estimator.execution.pjrt import find_devices;"
+        "print(len(find_devices(num_shards=1).devices), len(find_devices(num_shards=3).devices))"
+    )
+    environment = {**os.environ, "XLA_FLAGS": "", "TFX_TPU_ESTIMATOR_NUM_CORES": "3"}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, check=True,
+                         capture_output=True, text=True)  # fmt: skip
+    assert ran.stdout.split()[-2:] == ["1", "3"]
+
+
 def test_without_jax_everything_imports_and_devices_say_what_to_install():
     code = (
         "import sys; sys.modules['jax'] = None\n"

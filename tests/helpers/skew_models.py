@@ -30,6 +30,13 @@ def serialize(rows):
     return [make_example(row).SerializeToString() for row in rows]
 
 
+def serialize_ids(ids):
+    """Returns a tf.Example whose feature `x` has integers."""
+    feature = tf.train.Feature(int64_list=tf.train.Int64List(value=ids))
+    features = tf.train.Features(feature={"x": feature})
+    return tf.train.Example(features=features).SerializeToString()
+
+
 def _hidden(x):
     weights = [
         tf1.get_variable(name, [4, 4], initializer=tf1.random_uniform_initializer(-1, 1, seed=seed))

@@ -257,6 +257,8 @@ def test_exports_look_up_on_the_host(tmp_path, make, names):
             signature.outputs["y"].name, {signature.inputs["examples"].name: examples}
         )
     np.testing.assert_allclose(served, wanted[:12], atol=1e-6)
+    report = tpu_estimator.skew_check(path, examples, batch_size=4)
+    assert report.passed, report.verdict
     if make is make_dict_estimator:
         on_tpu = run_tpu_metagraph(path, "serving_default", {"examples": examples})
         np.testing.assert_allclose(on_tpu["y"], wanted[:12], atol=1e-6)

@@ -18,6 +18,7 @@ from helpers.tfrecords import write_records
 import tfx_tpu_estimator as tpu_estimator
 from tfx_tpu_estimator.cli.skew import skew
 
+tf1 = tf.compat.v1
 EXAMPLES = models.serialize(FEATURES[:21])
 OLD_EXPORT = pathlib.Path(__file__).parents[1] / "golden" / "old_export"
 
@@ -131,6 +132,44 @@ def test_strings_that_outside_compilation_makes_of_results_are_compared(tmp_path
     report = tpu_estimator.skew_check(path, EXAMPLES)
     assert report.passed, report.verdict
     assert by_name(report)["serving_default", "text"].dtype == "string"
+
+
+def test_lengths_of_sequences_are_counted_on_the_host(tmp_path):
+    sequences = [[1, 2, 3], [], [4], [5, 0], [], []]
+    column = tf.feature_column.sequence_categorical_column_with_identity("x", 6)
+    column = tf.feature_column.embedding_column(column, 2)
+
+    def model_fn(features, labels, mode, params):
+        steps, lengths = tf.keras.experimental.SequenceFeatures([column])(features)
+        mask = tf.sequence_mask(lengths, tf.shape(steps)[1], dtype=tf.float32)
+        outputs = {"h": tf.reduce_sum(steps * mask[..., None], axis=1), "lengths": lengths}
+        exported = {"serving_default": tpu_estimator.PredictOutput(outputs)}
+        if mode == tpu_estimator.ModeKeys.PREDICT:
+            return tpu_estimator.TPUEstimatorSpec(mode, outputs, export_outputs=exported)
+        train_op = tf1.assign_add(tf1.train.get_global_step(), 1).op
+        return tpu_estimator.TPUEstimatorSpec(
+            mode, loss=tf.reduce_sum(outputs["h"]), train_op=train_op
+        )
+
+    def input_fn(params):
+        ragged = tf.ragged.constant(sequences, tf.int64)
+        return tf.data.Dataset.from_tensors({"x": ragged.to_sparse()})
+
+    estimator = tpu_estimator.TPUEstimator(
+        model_fn, model_dir=str(tmp_path / "model"), config=tpu_estimator.RunConfig(),
+        use_tpu=False, train_batch_size=6,
+    )  # fmt: skip
+    estimator.train(input_fn, steps=1)
+    receiver_fn = tpu_estimator.build_parsing_serving_input_receiver_fn(
+        {"x": tf.io.VarLenFeature(tf.int64)}
+    )
+    path = estimator.export_saved_model(str(tmp_path / "export"), receiver_fn).decode()
+    examples = [models.serialize_ids(row) for row in sequences]
+    report = tpu_estimator.skew_check(path, examples, batch_size=3)
+    assert report.passed, report.verdict
+    assert by_name(report)["serving_default", "lengths"].values == 6
+    # A program for each width of a batch, not for each number of examples without ids at its end.
+    assert [program.inputs[0] for program in report.programs] == ["int32[3, 3]", "int32[3, 2]"]
 
 
 def test_an_export_of_the_old_estimator_is_read():

@@ -54,7 +54,9 @@ def find_devices(platform: str | None = None, num_shards: int | None = None) -> 
     """
     wanted = resolve_platform(platform)
     cores = resolve_virtual_cores(num_shards)
-    request_virtual_devices(cores)
+    # What the environment says may be wanted later in this process, when it would be too late.
+    said = os.environ.get(NUM_CORES_VARIABLE)
+    request_virtual_devices(max(cores, resolve_virtual_cores()) if said else cores)
     if not _may_have_tpu():
         # Else libtpu, where it is installed, waits minutes for a metadata server.
         os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")

@@ -20,6 +20,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.inputs.sparse_padding import NO_ID, PaddedIds, pad_sparse, prune_sparse
+from tfx_tpu_estimator.lowering.tf_internals_embedding import pass_on_sequence_lengths
 
 # Rows of up to so many places get them all; longer ones as many as the longest in a batch needs.
 MAX_STATIC_WIDTH = 32
@@ -67,6 +68,7 @@ def _register() -> None:
         nn = tf.compat.v1.nn
         _override(nn.safe_embedding_lookup_sparse, "sparse_ids", _replace_safe)
         _override(nn.embedding_lookup_sparse, "sp_ids", _replace_plain)
+        pass_on_sequence_lengths(_send_lengths)
         _registered = True
 
 
@@ -151,6 +153,14 @@ def _look_up_sequence(
         combined = _gather(tables, padded, arguments)
         combined.set_shape([scope.batch_size, None, *combined.shape[2:]])
         return combined
+
+
+def _send_lengths(lengths: tf.Tensor) -> tf.Tensor:
+    """Marks the lengths of sequences [batch]: what they are counted from has sizes of the data."""
+    scope = getattr(_local, "scope", None)
+    if scope is None or tf.compat.v1.get_default_graph() is not scope.graph:
+        return lengths
+    return _mark(scope, lengths, "sequence_length", [scope.batch_size], 0.0)
 
 
 def _leading_sizes(scope: LookupScope, ids: tf.SparseTensor) -> list[int | None] | None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.feature_column import feature_column_v2 as _columns
+from tensorflow.python.feature_column import utils as _column_utils
 from tensorflow.python.tpu import feature_column as _tpu_columns_v1
 from tensorflow.python.tpu import feature_column_v2 as _tpu_columns
 
@@ -86,3 +87,20 @@ def find_column_scopes(graph: tf.Graph) -> dict[str, tuple[str, str]]:
 def mask_key(key: str) -> str:
     """Returns under which name columns look for the mask of ids that are looked up on the core."""
     return key + _tpu_columns._TENSOR_CORE_MASK_KEY_SUFFIX
+
+
+def pass_on_sequence_lengths(passed: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    """Has the lengths that sequence columns compute from sparse tensors go through a function.
+
+    The columns call a private function for them, which no dispatch of TensorFlow reaches.
+
+    Args:
+      passed: Gets [batch]; what it returns is used instead.
+    """
+    computes = _column_utils.sequence_length_from_sparse_tensor
+
+    @functools.wraps(computes)
+    def compute(*positional: Any, **keywords: Any) -> tf.Tensor:
+        return passed(computes(*positional, **keywords))
+
+    _column_utils.sequence_length_from_sparse_tensor = compute
