@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from tfx_tpu_estimator.whole_files import write_local_file
 
 from .config import AirflowConfig, field_names
 
@@ -126,7 +127,7 @@ def write_dag(file: str, directory: str, config: AirflowConfig, output_file: str
         output=_show(_make_absolute(directory)),
         settings="".join(lines) + ("\n    " if lines else ""),
     )
-    _write(text, output_file)
+    write_local_file(output_file, text)
 
 
 def write_command_dag(
@@ -176,7 +177,7 @@ def write_command_dag(
         **{field: _show(getattr(config, field)) for field in field_names()},
         **{what: _show(word) for what, word in words.items()},
     )
-    _write(text, output_file)
+    write_local_file(output_file, text)
 
 
 def _check_output_file(output_file: str, file: str) -> None:
@@ -219,13 +220,3 @@ def _show(value: Any) -> str:
     if hasattr(value, "isoformat"):
         return json.dumps(value.isoformat())
     return repr(value)
-
-
-def _write(text: str, output_file: str) -> None:
-    folder = os.path.dirname(os.path.abspath(output_file))
-    os.makedirs(folder, exist_ok=True)
-    # Airflow reads whatever in the folder ends in .py.
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, suffix=".part") as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, output_file)

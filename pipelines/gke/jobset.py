@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from tfx_tpu_estimator.components.option_checks import check_int, check_names
+from tfx_tpu_estimator.whole_files import write_local_file
 
 from ..tpu_shapes import GKE_SHAPES, TPUShape, find_shape
 
 _ACCELERATORS = {
     "v4": "tpu-v4-podslice",
     "v5e": "tpu-v5-lite-podslice",
+    "v5p": "tpu-v5p-slice",
     "v6e": "tpu-v6e-slice",
 }
 # Process 0 listens there for the others; see config/processes.py.
@@ -166,12 +166,7 @@ def write_jobset(config: JobSetConfig, output_file: str) -> None:
     """
     if not output_file.endswith((".yaml", ".yml")):
         raise ValueError(f"`output_file` must end in .yaml or .yml, got {output_file!r}.")
-    text = format_jobset(config)
-    folder = os.path.dirname(os.path.abspath(output_file))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, suffix=".part") as file:
-        file.write(text)
-    os.replace(file.name, output_file)
+    write_local_file(output_file, format_jobset(config))
 
 
 def format_jobset(config: JobSetConfig) -> str:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tfx_tpu_estimator.whole_files import write_local_file
+
 # What TFX's compiler writes into a resolver.
 _CLAUSE = re.compile(r'(schema_title|state|name|metadata\.(?P<key>\w+)\.(?P<kind>\w+))="?([^"]*)"?')
 
@@ -93,10 +95,7 @@ class ArtifactStore:
             "artifacts": [dataclasses.asdict(artifact) for artifact in self._artifacts],
             "cache": self._cache,
         }
-        os.makedirs(os.path.dirname(self._path), exist_ok=True)
-        with open(f"{self._path}.part", "w") as file:
-            json.dump(data, file, indent=1)
-        os.replace(file.name, self._path)
+        write_local_file(self._path, json.dumps(data, indent=1))
 
 
 def _parse_clause(clause: str) -> tuple[str, str | None, str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from typing import Any
 
 import yaml
@@ -12,6 +10,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from tfx.dsl.components.base import base_component
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
+
+from tfx_tpu_estimator.whole_files import write_local_file
 
 from .config import KubeflowConfig, StepResources
 from .validate import validate_job
@@ -114,11 +114,8 @@ def _set_environment(job: dict[str, Any], config: KubeflowConfig) -> None:
 
 
 def _write(job: dict[str, Any], output_file: str) -> None:
-    folder = os.path.dirname(os.path.abspath(output_file))
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, suffix=".part") as file:
-        if output_file.endswith(".json"):
-            json.dump(job, file, indent=2, sort_keys=True)
-        else:
-            yaml.safe_dump(job["pipelineSpec"], file, sort_keys=True)
-    os.replace(file.name, output_file)
+    if output_file.endswith(".json"):
+        text = json.dumps(job, indent=2, sort_keys=True)
+    else:
+        text = yaml.safe_dump(job["pipelineSpec"], sort_keys=True)
+    write_local_file(output_file, text)

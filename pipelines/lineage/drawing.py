@@ -13,8 +13,8 @@ from tfx_tpu_estimator.html_page import (
     render_page,
     section,
     table,
-    write_page,
 )
+from tfx_tpu_estimator.whole_files import write_local_file
 
 from .store import Artifact, Execution
 from .tracing import Lineage, Origin
@@ -64,7 +64,7 @@ def write_drawing(path: str | os.PathLike[str], lineage: Lineage) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    write_page(path, render_lineage(lineage))
+    write_local_file(path, render_lineage(lineage))
 
 
 def render_lineage(lineage: Lineage) -> str:

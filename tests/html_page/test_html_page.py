@@ -1,8 +1,6 @@
-"""HTML reports: what users name things is escaped, pages stand alone and are written whole."""
+"""HTML reports: what users name things is escaped, pages stand alone."""
 
 import html.parser
-import os
-import stat
 
 import pytest
 
@@ -95,21 +93,3 @@ def test_a_table_with_too_few_cells_is_an_error():
 )
 def test_bars_stay_in_their_place(size, total, width):
     assert f"width:{width}" in html_page.stacked_bar([(1, size, "")], total, label="x")
-
-
-def test_a_page_is_written_whole(tmp_path):
-    path = tmp_path / "new" / "report.html"
-    html_page.write_page(path, "one")
-    html_page.write_page(path, "two")
-    assert path.read_text() == "two"
-    assert os.listdir(path.parent) == ["report.html"]
-    assert stat.S_IMODE(path.stat().st_mode) & 0o600 == 0o600
-
-
-def test_a_failed_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / "report.html"
-    html_page.write_page(path, "one")
-    with pytest.raises(UnicodeEncodeError, match="surrogates"):
-        html_page.write_page(path, "\ud800")
-    assert path.read_text() == "one"
-    assert os.listdir(tmp_path) == ["report.html"]

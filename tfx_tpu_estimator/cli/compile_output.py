@@ -10,7 +10,7 @@ from tfx_tpu_estimator.compile_check.html import render_html
 from tfx_tpu_estimator.compile_check.report import CompileReport
 from tfx_tpu_estimator.compile_check.table import print_report, render_table
 from tfx_tpu_estimator.compile_check.words import describe_report, list_problems
-from tfx_tpu_estimator.html_page import write_page
+from tfx_tpu_estimator.whole_files import write_local_file
 
 
 def write_report(
@@ -40,7 +40,7 @@ def write_report(
         click.echo(text, nl=False)
         return
     try:
-        write_page(path, text)
+        write_local_file(path, text)
     except OSError as error:
         failure = click.ClickException(f"`--output-file` {path!r} cannot be written: {error}.")
         failure.exit_code = 2  # 1 says something about the model

@@ -9,6 +9,7 @@ import pathlib
 import tempfile
 
 from tfx_tpu_estimator.compile_check.jobs import Outcome
+from tfx_tpu_estimator.whole_files import write_local_file
 
 _logger = logging.getLogger(__name__)
 
@@ -55,14 +56,7 @@ class OutcomeCache:
 
     def write(self, key: str, outcome: Outcome) -> None:
         """Keeps an outcome; the file is whole or is not there."""
-        handle, aside = tempfile.mkstemp(dir=self._directory, prefix=".new-")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(outcome.to_json(), file)
-            os.replace(aside, self._path(key))
-        except BaseException:
-            os.unlink(aside)
-            raise
+        write_local_file(self._path(key), json.dumps(outcome.to_json()))
 
     def _path(self, key: str) -> pathlib.Path:
         return self._directory / f"{key}.json"

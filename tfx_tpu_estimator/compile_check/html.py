@@ -43,7 +43,7 @@ def render_html(report: CompileReport, command: str = "") -> str:
         command: The command line that made it; is shown, if given.
 
     Example:
-        write_page("report.html", render_html(report))
+        write_local_file("report.html", render_html(report))
     """
     groups = words.group_by_topology(report)
     compilers = list(dict.fromkeys(p.compiler for p in report.programs if p.compiler))

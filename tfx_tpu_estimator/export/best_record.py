@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_tpu_estimator.errors import DataCorruptionError
+from tfx_tpu_estimator.whole_files import write_file
 
 FILENAME = "best_eval_result.json"
 
@@ -65,11 +65,7 @@ def write_record(directory: str, record: BestRecord) -> None:
     encoded = {name: _encode(value) for name, value in record.metrics.items()}
     metrics = {name: value for name, value in sorted(encoded.items()) if value is not None}
     content = json.dumps({"metrics": metrics, "export": record.export}, indent=2)
-    path = os.path.join(directory, FILENAME)
-    aside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
-    with tf.io.gfile.GFile(aside, "w") as f:
-        f.write(content + "\n")
-    tf.io.gfile.rename(aside, path, overwrite=True)
+    write_file(os.path.join(directory, FILENAME), content + "\n")
 
 
 def list_scalars(metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ A page needs no network and no script, follows the reader's light or dark mode a
 """
 
 from tfx_tpu_estimator.html_page.elements import Child, Markup, element, join
-from tfx_tpu_estimator.html_page.page import render_page, write_page
+from tfx_tpu_estimator.html_page.page import render_page
 from tfx_tpu_estimator.html_page.parts import (
     Column,
     Tone,
@@ -40,5 +40,4 @@ __all__ = [
     "stacked_bar",
     "table",
     "verdict",
-    "write_page",
 ]

@@ -1,10 +1,8 @@
-"""The page around a report, and writing it."""
+"""The page around a report."""
 
 from __future__ import annotations
 
 import importlib.resources
-import os
-import tempfile
 
 from tfx_tpu_estimator.html_page.elements import Child, Markup, element, join
 from tfx_tpu_estimator.version import __version__
@@ -55,39 +53,6 @@ def render_page(
     made = element("p", f"Made by tfx-tpu-estimator {__version__}.")
     page = element("body", header, element("main", *body), element("footer", footer, made))
     return join(Markup("<!doctype html>\n"), element("html", head, page, lang="en")) + "\n"
-
-
-def write_page(path: str | os.PathLike[str], page: str) -> None:
-    """Writes a page beside its place and then renames it, so that nobody sees half a page.
-
-    Args:
-        path: The file; missing directories are made, a file that is there is replaced.
-        page: What it shall hold.
-
-    Raises:
-        OSError: If it cannot be written; what was at `path` is still there.
-
-    Example:
-        write_page("out/report.html", render_page("taxi", kind="Evaluation"))
-    """
-    path = os.path.abspath(path)
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    descriptor, aside = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(aside, 0o666 & ~_read_umask())
-        os.replace(aside, path)
-    except BaseException:
-        os.unlink(aside)
-        raise
-
-
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _read_style() -> str:

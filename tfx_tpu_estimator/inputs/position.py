@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.config.input_pipeline import InputPlan
 from tfx_tpu_estimator.errors import DataCorruptionError
+from tfx_tpu_estimator.whole_files import write_file
 
 SUFFIX = ".input.json"
 _FORMAT = 1
@@ -125,10 +126,7 @@ def save_position(checkpoint: str, position: InputPosition) -> str:
       The path of the file, which is whole whenever it exists.
     """
     path = checkpoint + SUFFIX
-    aside = f"{path}.tmp-{os.getpid()}"
-    with tf.io.gfile.GFile(aside, "wb") as file:
-        file.write(encode_position(position))
-    tf.io.gfile.rename(aside, path, overwrite=True)
+    write_file(path, encode_position(position))
     return path
 
 

@@ -6,9 +6,10 @@ import dataclasses
 import json
 import logging
 import os
-import uuid
 
 import tensorflow as tf
+
+from tfx_tpu_estimator.whole_files import write_file
 
 _logger = logging.getLogger(__name__)
 
@@ -53,11 +54,8 @@ def read_run_end(model_dir: str) -> RunEnd | None:
 
 def write_run_end(model_dir: str, end: RunEnd) -> None:
     """Says that a training has ended."""
-    path = os.path.join(model_dir, FILENAME)
-    aside = f"{path}.{uuid.uuid4().hex[:8]}.tmp"
-    with tf.io.gfile.GFile(aside, "w") as f:
-        f.write(json.dumps(dataclasses.asdict(end)) + "\n")
-    tf.io.gfile.rename(aside, path, overwrite=True)
+    content = json.dumps(dataclasses.asdict(end)) + "\n"
+    write_file(os.path.join(model_dir, FILENAME), content)
 
 
 def remove_run_end(model_dir: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 import tensorflow as tf
 import tensorflow_model_analysis as tfma
 
+from tfx_tpu_estimator.whole_files import write_file
+
 from .evaluation import Evaluation
 from .tfma_names import metrics_plots_and_validations_writer as formats
 from .tfma_names import serialize_eval_run
@@ -50,10 +52,7 @@ def write_evaluation(
     _write_records(os.path.join(path, f"{tfma.VALIDATIONS_KEY}.tfrecord"), [evaluation.validation])
     if _CONFIG_FILE.removesuffix(".json") not in evaluation.config.options.disabled_outputs.values:
         text = serialize_eval_run(evaluation.config, data_location, "tfrecords", dict(models))
-        target = os.path.join(path, _CONFIG_FILE)
-        with tf.io.gfile.GFile(f"{target}.partial", "w") as file:
-            file.write(text)
-        tf.io.gfile.rename(f"{target}.partial", target, overwrite=True)
+        write_file(os.path.join(path, _CONFIG_FILE), text)
 
 
 def _write_records(target: str, messages: Iterable) -> None:

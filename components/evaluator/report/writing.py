@@ -9,6 +9,8 @@ from typing import Any
 import tensorflow as tf
 from tensorflow_model_analysis.proto import validation_result_pb2
 
+from tfx_tpu_estimator.whole_files import write_file
+
 from ..engine.evaluation import Evaluation
 from ..sliced import SlicedEvaluation
 from ..verdict import Verdict, describe_failures
@@ -66,11 +68,7 @@ def write_evaluation_page(
         model_fn_metrics=model_fn_metrics,
     )
     target = os.path.join(path, PAGE_FILE)
-    aside = os.path.join(path, f".{PAGE_FILE}.partial")
-    # Through TensorFlow, as the directory may be on a remote file system.
-    with tf.io.gfile.GFile(aside, "w") as file:
-        file.write(page.render())
-    tf.io.gfile.rename(aside, target, overwrite=True)
+    write_file(target, page.render())
     return target
 
 
