@@ -72,14 +72,17 @@ _SHARED = [
     ),
 ]
 # Source: Vertex AI documentation, "Configure compute resources for custom training", section TPUs.
-# Of v2 and v3 it says the cores of a single TPU, 8; it has no v4.
+# Of v2 and v3 it says the cores of a single TPU, 8. It has no v4, and neither has "Training with
+# TPU accelerators", though the API's list of accelerators has the name TPU_V4_POD.
 VERTEX_SHAPES = (
     TPUShape(generation="v2", topology="2x2", machine_type="cloud-tpu", hosts=1),
     TPUShape(generation="v3", topology="2x2", machine_type="cloud-tpu", hosts=1),
     *_SHARED,
 )
-# Source: the machine types, accelerator names and hosts that Google's tool xpk and the examples
-# of its terraform modules for GKE list; of v5e and v6e they are those of Vertex AI's table.
+# Source: the machine types, accelerator names and topologies in Google's tools for GKE: xpk,
+# Cluster Toolkit, the cluster autoscaler's tests, and the tables of the accelerated-platforms
+# examples, whose long and thin slices of v5p are left out. Of v5e and v6e they are those of Vertex
+# AI's table.
 GKE_SHAPES = (
     *_make_shapes(
         "v4",
@@ -91,6 +94,16 @@ GKE_SHAPES = (
         },
     ),
     *_SHARED,
+    *_make_shapes(
+        "v5p",
+        {
+            "ct5p-hightpu-4t": (
+                "2x2x1", "2x2x2", "2x2x4", "2x4x4", "4x4x4", "4x4x8", "4x4x12", "4x8x8", "4x8x12",
+                "8x8x8", "8x8x12", "8x8x16", "8x12x12", "12x12x12", "8x16x16", "12x16x16",
+                "16x16x16", "16x16x24",
+            )
+        },
+    ),
 )  # fmt: skip
 
 

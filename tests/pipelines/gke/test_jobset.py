@@ -2,6 +2,7 @@
 
 import copy
 
+import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
@@ -12,17 +13,75 @@ from tfx_tpu_estimator.config.processes import DEFAULT_PORT, POD_HOSTS_VARIABLE,
 from tfx_tpu_estimator.pipelines.gke import JobSetConfig, create_jobset, jobset, write_jobset
 from tfx_tpu_estimator.pipelines.tpu_shapes import GKE_SHAPES
 
-# Fields of jobset.x-k8s.io/v1alpha2, from memory and from excerpts of its API reference.
-FIELDS = {
-    "": {"apiVersion", "kind", "metadata", "spec"},
-    "spec": {
-        "coordinator", "failurePolicy", "managedBy", "network", "replicatedJobs", "startupPolicy",
-        "successPolicy", "suspend", "ttlSecondsAfterFinished",
+# Fields, types and enumerations of jobset.x-k8s.io/v1alpha2, as the CustomResourceDefinition and
+# the OpenAPI description in kubernetes-sigs/jobset have them; a Job inside is checked by itself.
+TEXT, NUMBER, TRUTH = {"type": "string"}, {"type": "integer"}, {"type": "boolean"}
+TEXTS = {"type": "array", "items": TEXT}
+
+
+def make_object(required=(), **properties):
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
+def make_choice(*values):
+    return {"enum": list(values)}
+
+
+RULE = make_object(
+    ["action", "name"],
+    name={**TEXT, "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"},
+    action=make_choice("FailJobSet", "RestartJobSet", "RestartJobSetAndIgnoreMaxRestarts"),
+    onJobFailureReasons=TEXTS,
+    targetReplicatedJobs=TEXTS,
+)
+REPLICATED_JOB = make_object(
+    ["name", "template"],
+    name=TEXT,
+    groupName=TEXT,
+    replicas=NUMBER,
+    template=make_object(metadata={"type": "object"}, spec={"type": "object"}),
+    dependsOn={
+        "type": "array",
+        "maxItems": 1,
+        "items": make_object(
+            ["name", "status"], name=TEXT, status=make_choice("Ready", "Complete")
+        ),
     },
-    "failurePolicy": {"maxRestarts", "restartStrategy", "rules"},
-    "network": {"enableDNSHostnames", "publishNotReadyAddresses", "subdomain"},
-    "replicatedJob": {"dependsOn", "groupName", "name", "replicas", "template"},
-}  # fmt: skip
+)
+JOBSET = make_object(
+    ["apiVersion", "kind", "metadata", "spec"],
+    apiVersion={"const": "jobset.x-k8s.io/v1alpha2"},
+    kind={"const": "JobSet"},
+    metadata={"type": "object"},
+    spec=make_object(
+        coordinator=make_object(
+            ["replicatedJob"], replicatedJob=TEXT, jobIndex=NUMBER, podIndex=NUMBER
+        ),
+        failurePolicy=make_object(
+            maxRestarts=NUMBER,
+            restartStrategy=make_choice("Recreate", "BlockingRecreate"),
+            rules={"type": "array", "items": RULE},
+        ),
+        managedBy=TEXT,
+        network=make_object(
+            enableDNSHostnames=TRUTH, publishNotReadyAddresses=TRUTH, subdomain=TEXT
+        ),
+        replicatedJobs={"type": "array", "items": REPLICATED_JOB},
+        startupPolicy=make_object(
+            ["startupPolicyOrder"], startupPolicyOrder=make_choice("AnyOrder", "InOrder")
+        ),
+        successPolicy=make_object(
+            ["operator"], operator=make_choice("All", "Any"), targetReplicatedJobs=TEXTS
+        ),
+        suspend=TRUTH,
+        ttlSecondsAfterFinished={**NUMBER, "minimum": 0},
+    ),
+)
 
 
 def make_config(**changes):
@@ -36,15 +95,9 @@ def make_config(**changes):
 
 
 def check_manifest(manifest):
-    """Raises if the manifest has a field that JobSet or Kubernetes does not know."""
-    assert set(manifest) <= FIELDS[""]
-    spec = manifest["spec"]
-    assert set(spec) <= FIELDS["spec"]
-    assert set(spec["failurePolicy"]) <= FIELDS["failurePolicy"]
-    assert set(spec["network"]) <= FIELDS["network"]
-    for replicated in spec["replicatedJobs"]:
-        assert set(replicated) <= FIELDS["replicatedJob"]
-        assert set(replicated["template"]) <= {"metadata", "spec"}
+    """Raises if the manifest has what JobSet or Kubernetes does not know, or of another type."""
+    jsonschema.validate(manifest, JOBSET)
+    for replicated in manifest["spec"]["replicatedJobs"]:
         job = {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -85,6 +138,39 @@ def test_a_field_that_kubernetes_does_not_know_would_be_found():
     job["template"]["spec"]["serviceAcount"] = "a"
     with pytest.raises(kubernetes_validate.ValidationError, match="serviceAcount"):
         check_manifest(manifest)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value", "message"),
+    [
+        ("spec", "maxRestarts", 3, "'maxRestarts' was unexpected"),
+        ("failurePolicy", "restartStrategy", "Restart", "'Restart' is not one of"),
+        ("failurePolicy", "maxRestarts", "3", "'3' is not of type 'integer'"),
+        ("network", "enableDnsHostnames", True, "'enableDnsHostnames' was unexpected"),
+    ],
+)
+def test_a_field_that_jobset_does_not_know_would_be_found(place, name, value, message):
+    manifest = copy.deepcopy(create_jobset(make_config()))
+    spec = manifest["spec"]
+    (spec if place == "spec" else spec[place])[name] = value
+    with pytest.raises(jsonschema.ValidationError, match=message):
+        check_manifest(manifest)
+
+
+def test_nodes_are_selected_by_the_names_that_gke_gives_them():
+    selected = {}
+    for shape in GKE_SHAPES:
+        manifest = create_jobset(make_config(topology=shape.name, machine_type=shape.machine_type))
+        job = manifest["spec"]["replicatedJobs"][0]["template"]["spec"]
+        selector = job["template"]["spec"]["nodeSelector"]
+        assert selector["cloud.google.com/gke-tpu-topology"] == shape.topology
+        selected[shape.generation] = selector["cloud.google.com/gke-tpu-accelerator"]
+    assert selected == {
+        "v4": "tpu-v4-podslice",
+        "v5e": "tpu-v5-lite-podslice",
+        "v5p": "tpu-v5p-slice",
+        "v6e": "tpu-v6e-slice",
+    }
 
 
 def test_what_the_runtime_reads_is_left_to_gke():
