@@ -12,6 +12,7 @@ _EXPORTS = {
     "VertexTPUJob": ".vertex",
     "compile_kubeflow": ".compile",
     "read_options": ".config",
+    "read_settings": ".settings",
     "run_ir": ".local_run",
     "train_on_vertex": ".vertex",
 }

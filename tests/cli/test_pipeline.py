@@ -19,9 +19,10 @@ def file(tmp_path):
         (["--to", "airflow"], "Missing option '--output-file'"),
         (["--to", "airflow", "--image", "a"], "`--image` is not for `--to airflow`"),
         (["--to", "airflow3", "--resources", "a:cpu=1"], "`--resources` is not for"),
+        (["--root", "r", "--image", "a", "--set", "retries=1"], "`retries` is not a Kubeflow"),
         (
-            ["--root", "r", "--image", "a", "--set", "retries=1"],
-            "`--set` is not for",
+            ["--root", "r", "--image", "a", "--set", "vertex.tpu=v5e:2x4"],
+            "vertex.project, ",
         ),
         (["--root", "r"], "Missing option '--image'"),
         (["--image", "a"], "Missing option '--root'"),

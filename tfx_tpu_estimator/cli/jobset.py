@@ -14,7 +14,7 @@ import click
     context_settings={"allow_interspersed_args": False}
 )
 @click.option("-m", "as_module", is_flag=True, help="PROGRAM is the name of a module.")
-@click.option("--topology", required=True, help="Slice, such as v5e:4x4, v6e:2x4, v5p:2x2x2 or v4:2x2x2.")
+@click.option("--topology", required=True, help="Slice, such as v5e:4x4, v6e:2x4 or v5p:2x2x2.")
 @click.option(
     "--machine-type", help="Where a topology has several; default: the one with fewest hosts."
 )

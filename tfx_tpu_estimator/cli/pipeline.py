@@ -106,7 +106,9 @@ def run(
     multiple=True,
     metavar="KEY=VALUE",
     help="Airflow: schedule=@daily, retries=2, tags=a,b, queues.Trainer=tpu and other fields of "
-    "AirflowConfig.",
+    "AirflowConfig. Kubeflow: display_name=TEXT, environment.NAME=TEXT; vertex.tpu=v5e:2x4, "
+    "vertex.project=ID, vertex.region=us-west1 and other fields of VertexTPUJob have the Trainer "
+    "train as a job on a TPU of Vertex AI.",
 )
 @click.option(
     "--output-file",
@@ -134,14 +136,15 @@ def compile(
     tfx-tpu-estimator pipeline compile taxi_pipeline.py --to airflow --root /data/taxi \\
         --set schedule=@daily --set retries=2 --output-file dags/taxi.py
     """
-    given = {"--image": images, "--resources": resources, "--set": settings}
-    foreign = ("--set",) if target == "kubeflow" else ("--image", "--resources")
-    for option in foreign:
-        if given[option]:
-            raise click.UsageError(f"`{option}` is not for `--to {target}`.")
+    if target != "kubeflow":
+        for option, value in {"--image": images, "--resources": resources}.items():
+            if value:
+                raise click.UsageError(f"`{option}` is not for `--to {target}`.")
     try:
         if target == "kubeflow":
-            _compile_kubeflow(file, root, images, resources, output_file or "pipeline.yaml")
+            _compile_kubeflow(
+                file, root, images, resources, settings, output_file or "pipeline.yaml"
+            )
         else:
             _compile_airflow(file, root or "pipeline_output", target, settings, output_file)
     except (TypeError, ValueError) as error:
@@ -197,17 +200,29 @@ def _compile_kubeflow(
     root: str | None,
     images: tuple[str, ...],
     resources: tuple[str, ...],
+    settings: tuple[str, ...],
     output_file: str,
 ) -> None:
     for option, value in {"--root": root, "--image": images}.items():
         if not value:
             raise click.UsageError(f"Missing option '{option}', which Kubeflow needs.")
-    config = _load(file, root or "", None)
     kubeflow = importlib.import_module("tfx_tpu_estimator.pipelines.kubeflow")
+    kubeflow_config, job = kubeflow.read_settings(
+        settings, kubeflow.read_options(images, resources)
+    )
+    config = _load(file, root or "", None)
     create = importlib.import_module("tfx_tpu_estimator.pipelines.pipeline").create_pipeline
-    settings = kubeflow.read_options(images, resources)
-    kubeflow.compile_kubeflow(create(config), settings, output_file)
+    made = create(config)
+    if job is not None:
+        (trainer,) = (node for node in made.components if node.id == "Trainer")
+        kubeflow.train_on_vertex(trainer, job)
+    kubeflow.compile_kubeflow(made, kubeflow_config, output_file)
     click.echo(f"Wrote {output_file}: PipelineSpec 2.1.0, checked.", err=True)
+    if job is not None:
+        click.echo(
+            f"The Trainer starts a job on {job.shape.machine_type} of Vertex AI ({job.tpu}).",
+            err=True,
+        )
 
 
 def _compile_airflow(
