@@ -12,6 +12,7 @@ import yaml
 from tfx_tpu_estimator.components.option_checks import check_int, check_names
 from tfx_tpu_estimator.whole_files import write_local_file
 
+from ..container_environment import check_environment, list_variables
 from ..tpu_shapes import GKE_SHAPES, TPUShape, find_shape
 
 _ACCELERATORS = {
@@ -27,7 +28,6 @@ _CONTAINER = "program"
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 # Names of objects; a service account may have dots.
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Kubernetes allows a pod's host name so many characters.
 _LONGEST = 63
 _POD_SUFFIX = 6
@@ -103,7 +103,12 @@ class JobSetConfig:
                     f"`{field}` must be a name of Kubernetes (lower-case letters, digits, '-' and "
                     f"'.') or None, got {value!r}."
                 )
-        _check_environment(self.environment)
+        check_environment(self.environment)
+        for key in _SET_BY_GKE:
+            if key in self.environment:
+                raise ValueError(
+                    f"`environment` has {key}, which GKE sets in each pod: leave it out."
+                )
 
     @property
     def shape(self) -> TPUShape:
@@ -176,7 +181,6 @@ def format_jobset(config: JobSetConfig) -> str:
 
 def _create_pod(config: JobSetConfig) -> dict[str, Any]:
     shape = config.shape
-    variables = {**_DEFAULT_ENVIRONMENT, **config.environment}
     chips = {"google.com/tpu": shape.chips_per_host}
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -189,7 +193,7 @@ def _create_pod(config: JobSetConfig) -> dict[str, Any]:
                 "name": _CONTAINER,
                 "image": config.image,
                 "command": list(config.command),
-                "env": [{"name": name, "value": variables[name]} for name in sorted(variables)],
+                "env": list_variables(_DEFAULT_ENVIRONMENT, config.environment),
                 "ports": [{"containerPort": _PORT}],
                 "resources": {"requests": dict(chips), "limits": dict(chips)},
             }
@@ -208,13 +212,3 @@ def _check_name(name: Any, shape: TPUShape) -> None:
             f"`name` must be 1 to {_LONGEST - rest} lower-case letters, digits and '-', begin with "
             f"a letter and end with no '-'; got {name!r}."
         )
-
-
-def _check_environment(environment: Mapping[str, str]) -> None:
-    for key, value in environment.items():
-        if not _VARIABLE.fullmatch(str(key)) or not isinstance(value, str):
-            raise ValueError(
-                f"`environment` must be {{name of a variable: text}}, got {key!r}: {value!r}."
-            )
-        if key in _SET_BY_GKE:
-            raise ValueError(f"`environment` has {key}, which GKE sets in each pod: leave it out.")

@@ -13,6 +13,7 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from tfx_tpu_estimator.whole_files import write_local_file
 
+from ..container_environment import list_variables
 from .config import KubeflowConfig, StepResources
 from .validate import validate_job
 
@@ -106,8 +107,7 @@ def _name_tasks(job: dict[str, Any]) -> None:
 
 def _set_environment(job: dict[str, Any], config: KubeflowConfig) -> None:
     """Gives each container its variables, for which TFX's runner has no option."""
-    variables = {**_DEFAULT_ENVIRONMENT, **config.environment}
-    entries = [{"name": name, "value": value} for name, value in sorted(variables.items())]
+    entries = list_variables(_DEFAULT_ENVIRONMENT, config.environment)
     for executor in job["pipelineSpec"]["deploymentSpec"]["executors"].values():
         if "container" in executor:
             executor["container"]["env"] = entries

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..container_environment import check_environment
 from ..node_ids import check_node_ids
 
 # A registry and path, then a tag or a digest or neither.
 _IMAGE = re.compile(r"[A-Za-z0-9][\w.:/-]*(@sha256:[0-9a-f]{64})?")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,11 +83,7 @@ class KubeflowConfig:
     display_name: str | None = None
 
     def __post_init__(self):
-        for key, value in self.environment.items():
-            if not _VARIABLE.fullmatch(str(key)) or not isinstance(value, str):
-                raise ValueError(
-                    f"`environment` must be {{name of a variable: text}}, got {key!r}: {value!r}."
-                )
+        check_environment(self.environment)
         for key, image in {"image": self.image, **self.images}.items():
             if not isinstance(image, str) or not _IMAGE.fullmatch(image):
                 name = "image" if key == "image" else f"images[{key!r}]"

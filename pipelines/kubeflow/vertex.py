@@ -14,6 +14,7 @@ from tfx_tpu_estimator.components.constants import (
 )
 from tfx_tpu_estimator.components.option_checks import check_names, check_type
 
+from ..container_environment import check_environment, list_variables
 from ..tpu_shapes import VERTEX_SHAPES, TPUShape, find_shape
 
 _PATTERNS = {
@@ -27,7 +28,6 @@ _PATTERNS = {
 _BY_CORES = {"v2": "TPU_V2", "v3": "TPU_V3"}
 _CORES = 8
 _LABEL = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEFAULT_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_USE_LEGACY_KERAS": "1"}
 
 
@@ -87,11 +87,7 @@ class VertexTPUJob:
         for key, value in self.labels.items():
             if not _LABEL.fullmatch(str(key)) or not isinstance(value, str):
                 raise ValueError(f"`labels` must be {{name: text}}, got {key!r}: {value!r}.")
-        for key, value in self.environment.items():
-            if not _VARIABLE.fullmatch(str(key)) or not isinstance(value, str):
-                raise ValueError(
-                    f"`environment` must be {{name of a variable: text}}, got {key!r}: {value!r}."
-                )
+        check_environment(self.environment)
 
     @property
     def shape(self) -> TPUShape:
@@ -110,13 +106,12 @@ class VertexTPUJob:
             machine["accelerator_count"] = _CORES
         else:
             machine["tpu_topology"] = shape.topology
-        variables = {**_DEFAULT_ENVIRONMENT, **self.environment}
         pool = {
             "machine_spec": machine,
             "replica_count": 1,
             "container_spec": {
                 "image_uri": self.image,
-                "env": [{"name": name, "value": variables[name]} for name in sorted(variables)],
+                "env": list_variables(_DEFAULT_ENVIRONMENT, self.environment),
             },
         }
         spec: dict[str, Any] = {"worker_pool_specs": [pool]}
