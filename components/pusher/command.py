@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -14,10 +15,17 @@ from .history import read_history
 from .model_checks import check_model
 from .options import PusherOptions
 from .rollback import roll_back
-from .serving_dir import is_local
+from .serving_dir import is_local, list_names
 from .versions import PushedVersion, push_content
 
-__all__ = ["find_saved_model", "push_checked", "read_history", "roll_back"]
+__all__ = [
+    "check_directory",
+    "check_exists",
+    "find_saved_model",
+    "push_checked",
+    "read_history",
+    "roll_back",
+]
 
 
 def find_saved_model(path: str) -> str:
@@ -32,11 +40,61 @@ def find_saved_model(path: str) -> str:
     for candidate in (path, path_utils.serving_model_dir(path)):
         if fileio.exists(os.path.join(candidate, SAVED_MODEL_FILE)):
             return candidate.rstrip("/")
-    found = "is a directory without one" if fileio.isdir(path) else "does not exist"
     raise FileNotFoundError(
         f"`MODEL` must be a directory with a {SAVED_MODEL_FILE}, or a Model artifact; {path} "
-        f"{found}."
+        f"{_describe(path)}."
     )
+
+
+def _describe(path: str) -> str:
+    if not fileio.exists(path):
+        return "does not exist"
+    if not fileio.isdir(path):
+        return f"is a file; its directory is {os.path.dirname(path) or '.'}"
+    versions = sorted((name for name in list_names(path) if name.isdigit()), key=int)
+    return "is a directory without one" + (f"; it has {', '.join(versions)}" if versions else "")
+
+
+def check_directory(base: str, model_path: str) -> None:
+    """Refuses a directory that cannot be meant for versions, such as two arguments in wrong order.
+
+    Args:
+        base: The serving directory; it need not exist.
+        model_path: The SavedModel directory of what is to be pushed there.
+
+    Raises:
+        NotADirectoryError: If it is a file, a model, or lies in the model.
+    """
+    if fileio.exists(base):
+        check_exists(base)
+    with contextlib.suppress(FileNotFoundError):
+        found = find_saved_model(base)
+        raise NotADirectoryError(
+            f"`DIR` must be a directory of versions; {base} is a model ({found}). The model comes "
+            "first, then the directory."
+        )
+    folder, model = _make_absolute(base), _make_absolute(model_path)
+    if folder.startswith(model + "/"):
+        raise NotADirectoryError(
+            f"`DIR` {base} lies in the model {model_path}, which a push does not change: give a "
+            "directory outside it."
+        )
+
+
+def check_exists(base: str) -> None:
+    """Refuses what is no directory.
+
+    Args:
+        base: The serving directory.
+
+    Raises:
+        FileNotFoundError: If it does not exist.
+        NotADirectoryError: If it is a file.
+    """
+    if not fileio.exists(base):
+        raise FileNotFoundError(f"`DIR` must be a directory of versions; {base} does not exist.")
+    if not fileio.isdir(base):
+        raise NotADirectoryError(f"`DIR` must be a directory of versions; {base} is a file.")
 
 
 def push_checked(model_path: str, base: str, **options: Any) -> PushedVersion:

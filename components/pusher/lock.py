@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import IO
 
+import tensorflow as tf
 from tfx.dsl.io import fileio
 
 from .claims import hold_claim
@@ -38,12 +39,25 @@ def hold_serving_dir(base: str, timeout_secs: float) -> Iterator[None]:
 
     Raises:
         TimeoutError: If another push still holds it then; the message says which.
+        OSError: If the directory cannot be made or written, here or inside the block.
     """
-    fileio.makedirs(locate(base))
-    with contextlib.ExitStack() as stack:
+    with _explain_failures(base), contextlib.ExitStack() as stack:
+        fileio.makedirs(locate(base))
         if not is_local(base) or not _lock_file(base, timeout_secs, stack):
             stack.enter_context(hold_claim(base, timeout_secs))
         yield
+
+
+@contextlib.contextmanager
+def _explain_failures(base: str) -> Iterator[None]:
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # What TensorFlow's file systems raise, a read-only disk among it, is no OSError by itself.
+        raise OSError(
+            f"the serving directory {base} cannot be used: {error.message}. Give one that can be "
+            "written."
+        ) from error
 
 
 def _lock_file(base: str, timeout_secs: float, stack: contextlib.ExitStack) -> bool:

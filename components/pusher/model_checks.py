@@ -92,8 +92,18 @@ def _check_loads(path: str) -> None:
             tf.compat.v1.saved_model.load(session, list(SERVE_TAGS), path)
         except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
             raise ValueError(
-                f"the {{serve}} metagraph of {path} cannot be loaded: {error}"
+                f"the {{serve}} metagraph of {path} cannot be loaded: {_describe_failure(error)}. "
+                "Export the model again, or copy it again."
             ) from error
+
+
+def _describe_failure(error: Exception) -> str:
+    """Returns what went wrong, without the graph's stack, in one line."""
+    text = str(getattr(error, "message", None) or error)
+    if "Detected at node" in text:  # the stack comes first, then the node, then what is wrong
+        text = text.rpartition("\nNode: ")[2].partition("\n")[2]
+    text = text.split("\n\nOriginal stack trace")[0].split("\n\t [[")[0]
+    return " ".join(text.split()).removesuffix(".")
 
 
 @contextlib.contextmanager

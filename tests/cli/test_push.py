@@ -1,6 +1,7 @@
 """`tfx-tpu-estimator push` and `rollback`: table, JSON, exit codes."""
 
 import json
+import os
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +24,12 @@ def models(tmp_path_factory):
     write_saved_model(str(root / "artifact" / "Format-Serving"))
     write_saved_model(str(root / "second"), scale=2.0)
     write_saved_model(str(root / "cpu"), scale=3.0, tpu=None)
+    write_saved_model(str(root / "broken"))
+    (data,) = (root / "broken" / "variables").glob("*data*")
+    os.truncate(data, 2)
+    (root / "file").touch()
+    for version in ("7", "12"):
+        (root / version).mkdir()
     return root
 
 
@@ -62,17 +69,43 @@ def test_serve_only(models, tmp_path):
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
-        (["push", "cpu", "DIR"], 1, "has the metagraphs {serve}, not {serve, tpu}"),
-        (["push", "nothing", "DIR"], 2, "nothing does not exist"),
-        (["push", "artifact", "DIR", "--keep", "1"], 2, "1 is not in the range"),
-        (["rollback", "DIR"], 1, "there is nothing to roll back"),
-        (["rollback", "DIR", "--list"], 1, "has no versions"),
-        (["rollback", "DIR", "--list", "--to", "1"], 2, "leave out --to"),
+        (["push", "{models}/cpu", "{base}"], 1, "has the metagraphs {serve}, not {serve, tpu}"),
+        (["push", "{models}/nothing", "{base}"], 2, "nothing does not exist"),
+        (["push", "{models}/artifact", "{base}", "--keep", "1"], 2, "1 is not in the range"),
+        (["push", "{models}", "{base}"], 2, "is a directory without one; it has 7, 12."),
+        (["push", "{second}/saved_model.pb", "{base}"], 2, "is a file; its directory is"),
+        (
+            ["push", "{second}", "{second}/saved_model.pb"],
+            2,
+            "saved_model.pb is a file.",
+        ),
+        (
+            ["push", "{second}", "{models}/artifact"],
+            2,
+            "The model comes first",
+        ),
+        (["push", "{second}", "{second}/assets"], 2, "lies in the model"),
+        (
+            ["push", "{second}", "{models}/file/below"],
+            1,
+            "is not a directory. Give one",
+        ),
+        (
+            ["push", "{models}/broken", "{base}"],
+            1,
+            "cannot be loaded: Read less bytes than requested. Export",
+        ),
+        (["rollback", "{base}"], 2, "serving does not exist"),
+        (["rollback", "{second}/saved_model.pb", "--list"], 2, "saved_model.pb is a file."),
+        (["rollback", "{models}"], 1, "choose another version with --to"),
+        (["rollback", "{models}/artifact"], 1, "there is nothing to roll back"),
+        (["rollback", "{models}/artifact", "--list"], 1, "has no versions"),
+        (["rollback", "{base}", "--list", "--to", "1"], 2, "leave out --to"),
     ],
 )
 def test_refused(models, tmp_path, args, code, text):
     base = tmp_path / "serving"
-    args = [base if a == "DIR" else models / a if (models / a).exists() else a for a in args]
+    args = [arg.format(models=models, second=models / "second", base=base) for arg in args]
     result = invoke(*args)
     assert result.exit_code == code
     assert text in result.stderr

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from tfx_tpu_estimator.version import __version__
+
+# What shells say of a program that SIGINT ended.
+INTERRUPTED = 130
 
 # By name: what `--help` says in one line. The command is the function of the same name, with "_"
 # for "-", in the module of the same name of this package.
@@ -42,6 +46,14 @@ class _LazyGroup(click.Group):
             return None
         module = cmd_name.replace("-", "_")
         return getattr(importlib.import_module(f"{__name__}.{module}"), module)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; an interruption ends it as one ends other programs, with 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            click.echo("\nInterrupted.", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

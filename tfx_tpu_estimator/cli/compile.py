@@ -6,39 +6,29 @@ import contextlib
 import importlib
 import os
 import shlex
-import sys
 import warnings
 from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli import INTERRUPTED
 from tfx_tpu_estimator.cli.compile_options import (
     ParameterType,
     TopologyType,
-    choose_format,
     name_options,
     name_options_in_report,
-    validate_output_file,
 )
 from tfx_tpu_estimator.cli.compile_output import write_report
 from tfx_tpu_estimator.cli.compile_progress import CompileProgress
 from tfx_tpu_estimator.cli.native_output import native_output_aside
+from tfx_tpu_estimator.cli.output_file import choose_format, validate_destination
+from tfx_tpu_estimator.cli.remembered_words import RememberingCommand
 from tfx_tpu_estimator.compile_check.compiler import CompilerMissingError, describe_compiler
 from tfx_tpu_estimator.compile_check.report import PROGRAMS, CompileReport
 from tfx_tpu_estimator.errors import UserModuleError
 
-_INTERRUPTED = 130
 
-
-class _RememberingCommand(click.Command):
-    """A command that knows the words it was called with, for its report."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["words"] = [*ctx.command_path.split(), *args]
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=_RememberingCommand)
+@click.command(cls=RememberingCommand)
 @click.argument("module", type=click.Path())
 @click.option(
     "-t",
@@ -151,13 +141,7 @@ def compile(
     that cannot be used, or no compiler; 130 after an interruption.
     """
     form = choose_format(output, output_file)
-    if output_file is not None:
-        validate_output_file(output_file)
-    elif form == "html" and sys.stdout.isatty():
-        raise click.UsageError(
-            "`--output html` is a whole page: give `--output-file report.html`, or redirect the "
-            "standard output."
-        )
+    validate_destination(form, output_file)
     try:
         report = _compile(module, options, quiet)
     except KeyboardInterrupt:
@@ -166,7 +150,7 @@ def compile(
             "command goes on from there.",
             err=True,
         )
-        ctx.exit(_INTERRUPTED)
+        ctx.exit(INTERRUPTED)
     write_report(report, form, output_file, details=details, command=shlex.join(ctx.meta["words"]))
     ctx.exit(0 if report.ok else 1)
 

@@ -13,10 +13,9 @@ from typing import TextIO
 
 import click
 
+from tfx_tpu_estimator.cli import INTERRUPTED
 from tfx_tpu_estimator.cli.native_output import without_tensorflow_warnings
 from tfx_tpu_estimator.cli.program_options import name_program_options
-
-INTERRUPTED = 130
 
 
 class Session:

@@ -53,13 +53,14 @@ def push(model: str, directory: str, output: str, **given: Any) -> None:
     tfx-tpu-estimator push out/Trainer/model/4 serving/taxi --serve-only
 
     Exit code: 0 if the model is the newest version now, 1 if it was refused or could not be copied,
-    2 for wrong usage.
+    2 for wrong usage, 130 after an interruption.
     """
     with explain_failures(output):
         command = importlib.import_module("tfx_tpu_estimator.components.pusher.command")
         try:
             path = command.find_saved_model(model)
-        except FileNotFoundError as error:
+            command.check_directory(directory, path)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise click.UsageError(str(error)) from error
         pushed = command.push_checked(
             path,

@@ -34,12 +34,16 @@ def rollback(directory: str, to: int | None, only_list: bool, wait: float, outpu
     tfx-tpu-estimator rollback serving/taxi --to 1700000000
 
     Exit code: 0 if the content is served now, 1 if there is nothing to go back to, or it is not
-    what was pushed, 2 for wrong usage.
+    what was pushed, 2 for wrong usage, 130 after an interruption.
     """
     if only_list and to is not None:
         raise click.UsageError("--list changes nothing; leave out --to.")
     with explain_failures(output):
         command = importlib.import_module("tfx_tpu_estimator.components.pusher.command")
+        try:
+            command.check_exists(directory)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise click.UsageError(str(error)) from error
         if only_list:
             history = command.read_history(directory)
             if not history:
