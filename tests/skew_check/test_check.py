@@ -211,6 +211,13 @@ def test_command_says_what_differs_and_where(several, tmp_path):
     result = click.testing.CliRunner().invoke(skew, [*arguments, *allowed])
     assert result.exit_code in (0, 1)
     assert "1 + 1 |x|" in result.output
+    page = tmp_path / "out" / "skew.html"
+    result = click.testing.CliRunner().invoke(skew, [*arguments, "-o", str(page)])
+    assert result.exit_code == 1
+    assert f"Report: {page}" in result.output
+    text = page.read_text()
+    assert "The two graphs do not compute the same." in text
+    assert f"skew {path} --examples" in text
 
 
 def test_command_says_wrong_arguments_with_code_2(several, tmp_path):
@@ -219,6 +226,7 @@ def test_command_says_wrong_arguments_with_code_2(several, tmp_path):
     for more, text in [
         (["--tolerance", "float32"], "must be NAME=ABSOLUTE,RELATIVE"),
         (["--tolerance", "flot32=0,0"], "neither a dtype nor an output"),
+        (["-o", records + "/report.html"], "`--output-file` "),
         (["--signature", "nope"], "the SavedModel has 'mean', 'serving_default', 'value'"),
     ]:
         result = runner.invoke(skew, [several, "--examples", records, *more])

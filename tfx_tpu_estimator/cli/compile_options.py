@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from typing import Any
 
 import click
@@ -104,32 +103,3 @@ def name_options_in_report(report: CompileReport) -> CompileReport:
     ]
     notes = tuple(rename(note) for note in report.notes)
     return dataclasses.replace(report, programs=tuple(programs), notes=notes)
-
-
-def choose_format(output: str | None, output_file: str | None) -> str:
-    """Returns the form of the report.
-
-    Args:
-        output: What was asked for, or None.
-        output_file: The file, or None; its ending decides if nothing was asked for.
-
-    Example:
-        >>> choose_format(None, "report.html"), choose_format(None, None)
-        ('html', 'table')
-    """
-    ending = os.path.splitext(output_file or "")[1].lower()
-    return output or {".html": "html", ".htm": "html", ".json": "json"}.get(ending, "table")
-
-
-def validate_output_file(path: str) -> None:
-    """Looks whether a file can be written, before minutes are spent on what it shall hold.
-
-    Raises:
-        UsageError: It cannot.
-    """
-    folder = os.path.dirname(os.path.abspath(path))
-    while not os.path.exists(folder):  # it is made when the report is there
-        folder = os.path.dirname(folder)
-    if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
-        raise click.UsageError(f"`--output-file` {path!r} cannot be written: {folder} is not a "
-                               "directory that you may write to.")  # fmt: skip

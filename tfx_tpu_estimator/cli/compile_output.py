@@ -6,11 +6,11 @@ import json
 
 import click
 
+from tfx_tpu_estimator.cli.output_file import write_output_file
 from tfx_tpu_estimator.compile_check.html import render_html
 from tfx_tpu_estimator.compile_check.report import CompileReport
 from tfx_tpu_estimator.compile_check.table import print_report, render_table
 from tfx_tpu_estimator.compile_check.words import describe_report, list_problems
-from tfx_tpu_estimator.whole_files import write_local_file
 
 
 def write_report(
@@ -39,12 +39,7 @@ def write_report(
     if path is None:
         click.echo(text, nl=False)
         return
-    try:
-        write_local_file(path, text)
-    except OSError as error:
-        failure = click.ClickException(f"`--output-file` {path!r} cannot be written: {error}.")
-        failure.exit_code = 2  # 1 says something about the model
-        raise failure from error
+    write_output_file(path, text)
     verdict = describe_report(report)
     for who, words in list_problems(verdict):
         click.echo(f"{who}: {words}", err=True)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from tfx_tpu_estimator.cli.native_output import native_output_aside
+from tfx_tpu_estimator.cli.output_file import (
+    choose_format,
+    validate_destination,
+    write_output_file,
+)
+from tfx_tpu_estimator.cli.remembered_words import RememberingCommand
+
+if TYPE_CHECKING:
+    from tfx_tpu_estimator.skew_check.report import SkewReport
 
 
-@click.command()
+@click.command(cls=RememberingCommand)
 @click.argument("saved_model", type=click.Path())
 @click.option(
     "--examples",
@@ -47,12 +58,20 @@ from tfx_tpu_estimator.cli.native_output import native_output_aside
 @click.option(
     "--output",
     "output_format",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json has everything, for other programs.",
+    type=click.Choice(["table", "json", "html"]),
+    help="json has everything, for other programs. Default: by the ending of --output-file, else "
+    "table.",
 )
+@click.option(
+    "-o",
+    "--output-file",
+    type=click.Path(dir_okay=False),
+    help="File for the report; it is replaced only by a whole one.",
+)
+@click.pass_context
 def skew(
+    ctx: click.Context,
+    /,
     saved_model: str,
     patterns: tuple[str, ...],
     signatures: tuple[str, ...],
@@ -61,7 +80,8 @@ def skew(
     tolerances: tuple[str, ...],
     ignore: tuple[str, ...],
     platform: str | None,
-    output_format: str,
+    output_format: str | None,
+    output_file: str | None,
 ) -> None:
     """Compare the two graphs of a SavedModel, {serve} and {serve, tpu}, on examples.
 
@@ -72,6 +92,8 @@ def skew(
     Exit code: 0 if both compute the same within the tolerances, 1 if not, 2 if the model or the
     examples cannot be read.
     """
+    form = choose_format(output_format, output_file)
+    validate_destination(form, output_file)
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()
     checking = importlib.import_module("tfx_tpu_estimator.skew_check.check")
     # A user's mistake ends the command inside, so that what native code wrote stays away then too.
@@ -92,11 +114,26 @@ def skew(
             text = str(error).replace("`platform`", "`--platform`")
             click.echo(f"Error: {text}", file=stderr)
             sys.exit(2)
-    if output_format == "json":
-        click.echo(report.to_json())
-    else:
-        importlib.import_module("tfx_tpu_estimator.skew_check.table").print_report(report)
+    _write_report(report, form, output_file, shlex.join(ctx.meta["words"]))
     sys.exit(0 if report.passed else 1)
+
+
+def _write_report(report: SkewReport, form: str, path: str | None, command: str) -> None:
+    """Prints a report, or writes it to a file and says the verdict on the standard error."""
+    table = importlib.import_module("tfx_tpu_estimator.skew_check.table")
+    if path is None and form == "table":
+        table.print_report(report)
+        return
+    if form == "html":
+        page = importlib.import_module("tfx_tpu_estimator.skew_check.html")
+        text = page.render_html(report, command)
+    else:
+        text = report.to_json() + "\n" if form == "json" else table.render_report(report)
+    if path is None:
+        click.echo(text, nl=False)
+        return
+    write_output_file(path, text)
+    click.echo(f"{report.verdict} Report: {path}", err=True)
 
 
 def _read_tolerance(text: str) -> tuple[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TextIO
 
 import rich.box
@@ -45,6 +46,13 @@ def print_report(report: SkewReport, file: TextIO | None = None) -> None:
     head = "PASSED" if report.passed else "FAILED"
     text = report.verdict.removeprefix(f"{head}: ")
     console.print(f"[{style}]{head}[/{style}]: {escape(text)}")
+
+
+def render_report(report: SkewReport) -> str:
+    """Returns what `print_report` prints where there is no terminal."""
+    text = io.StringIO()
+    print_report(report, text)
+    return text.getvalue()
 
 
 def _describe_programs(report: SkewReport) -> list[str]:

@@ -13,8 +13,13 @@ def describe_verdict(report: SkewReport) -> str:
     if report.passed:
         return (
             f"PASSED: {{serve}} and {{serve, tpu}} compute the same on {report.examples} examples, "
-            f"within tolerance, in {_count(len(report.signatures), 'signature')}."
+            f"within tolerance, in {count(len(report.signatures), 'signature')}."
         )
+    return "FAILED: " + " ".join(list_problems(report))
+
+
+def list_problems(report: SkewReport) -> list[str]:
+    """Returns a sentence for each thing that is not well."""
     sentences = [*report.problems]
     for signature in report.signatures:
         sentences += [f"Signature {signature.name!r}: {p}" for p in signature.problems]
@@ -23,7 +28,7 @@ def describe_verdict(report: SkewReport) -> str:
             sentences += [where + problem for problem in output.problems]
             if output.beyond:
                 sentences.append(where + describe_difference(output))
-    return "FAILED: " + " ".join(sentences)
+    return sentences
 
 
 def describe_difference(output: OutputReport) -> str:
@@ -44,5 +49,6 @@ def describe_example(example: WorstExample) -> str:
     return f"example {example.index} (record {example.record} of {example.file})"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + "s" * (number != 1)
+def count(number: int, noun: str) -> str:
+    """Returns a number with its noun, such as `1 example` or `1,000 examples`."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
