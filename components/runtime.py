@@ -12,8 +12,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.export.receivers import build_schema_serving_input_receiver_fn
 from tfx_tpu_estimator.inputs import tfrecord
@@ -21,18 +19,11 @@ from tfx_tpu_estimator.inputs.schema import read_schema
 from tfx_tpu_estimator.inputs.schema_input import make_schema_input_fn
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
+from .estimator_from_options import create_estimator_from_options, split_estimator_params
 from .examples import SplitFiles, list_split_files, resolve_compression
-from .options import TPUEstimatorOptions, option_names
+from .options import TPUEstimatorOptions
 from .transformed_examples import find_transformed_schema
 from .user_module import MODEL_FN, UserModule, accepts
-
-_RUN_CONFIG_OPTIONS = (
-    "save_checkpoints_steps",
-    "save_checkpoints_secs",
-    "save_summary_steps",
-    "log_step_count_steps",
-    "keep_checkpoint_max",
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,17 +131,11 @@ def create_estimator(program: Program, model_dir: str, *, warm_start: bool = Fal
         FeatureNotAvailableError: If the options ask for what this release does not have.
         ValueError: If model_fn or an option cannot be used.
     """
-    options = program.options
-    eval_batch_size = options.eval_batch_size or options.train_batch_size
-    return TPUEstimator(
-        model_fn=program.module.functions[MODEL_FN],
-        config=_create_run_config(options, model_dir),
-        params=dict(program.params),
-        use_tpu=options.use_tpu,
-        train_batch_size=options.train_batch_size,
-        eval_batch_size=eval_batch_size,
-        predict_batch_size=options.predict_batch_size or eval_batch_size,
-        export_to_tpu=options.export_to_tpu,
+    return create_estimator_from_options(
+        program.module.functions[MODEL_FN],
+        program.options,
+        program.params,
+        model_dir,
         warm_start_from=program.data.base_model if warm_start else None,
     )
 
@@ -251,11 +236,8 @@ def _merge_options(
         raise UserModuleError(
             f"`estimator_params()` of module {module.label!r} must return a dict, got {values!r}."
         )
-    names = [name for name in option_names() if name != "params"]
-    chosen = {name: values[name] for name in names if name in values}
-    rest = {name: value for name, value in values.items() if name not in chosen}
-    nested = rest.pop("params", {})
-    return options.with_defaults(chosen), {**rest, **nested}
+    chosen, hyperparameters = split_estimator_params(values)
+    return options.with_defaults(chosen), hyperparameters
 
 
 def _check_free(values: Mapping[str, Any], own: Mapping[str, Any], origin: str) -> None:
@@ -307,21 +289,3 @@ def _check_schema(program: Program, name: str, what: str) -> None:
             f"label: write `{name}`, or give "
             "`options=TPUEstimatorOptions(label_key=...)`."
         )
-
-
-def _create_run_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:
-    given = {
-        name: getattr(options, name)
-        for name in _RUN_CONFIG_OPTIONS
-        if getattr(options, name) is not None
-    }
-    tpu = {
-        name: getattr(options, name)
-        for name in ("iterations_per_loop", "num_shards")
-        if getattr(options, name) is not None
-    }
-    if not options.use_tpu:
-        # One replica is all that there is then, whatever number the devices shall have.
-        tpu.pop("num_shards", None)
-    given["tpu_config"] = TPUConfig(**tpu)
-    return RunConfig(model_dir=model_dir, tf_random_seed=options.seed, **given)

@@ -8,20 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfx_tpu_estimator.compile_api.module import ModelFunctions, find_functions
+from tfx_tpu_estimator.components.estimator_from_options import (
+    create_estimator_from_options,
+    split_estimator_params,
+)
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions, option_names
-from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.inputs import tfrecord
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator
-
-_RUN_CONFIG = (
-    "save_checkpoints_steps",
-    "save_checkpoints_secs",
-    "save_summary_steps",
-    "log_step_count_steps",
-    "keep_checkpoint_max",
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,17 +91,11 @@ class ModuleProgram:
         Raises:
             ValueError: The model_fn or an option cannot be used.
         """
-        options = self.options
-        evaluation = options.eval_batch_size or options.train_batch_size
-        return TPUEstimator(
+        return create_estimator_from_options(
             self.functions.model_fn,
-            config=_make_config(options, model_dir),
-            params=dict(self.params),
-            use_tpu=options.use_tpu,
-            train_batch_size=options.train_batch_size,
-            eval_batch_size=evaluation,
-            predict_batch_size=options.predict_batch_size or evaluation,
-            export_to_tpu=options.export_to_tpu,
+            self.options,
+            self.params,
+            model_dir,
             export_saved_model_api_version=api_version,
         )
 
@@ -227,10 +215,7 @@ def build_program(
         program.create_estimator("runs/m").train(program.resolve_train_input(), max_steps=1000)
     """
     functions = find_functions(module)
-    values = functions.read_params()
-    chosen = {key: values[key] for key in option_names() if key in values and key != "params"}
-    rest = {key: value for key, value in values.items() if key not in chosen}
-    rest = {**rest, **rest.pop("params", {})}
+    chosen, rest = split_estimator_params(functions.read_params())
     merged = TPUEstimatorOptions(**{**chosen, **options})
     own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
     _check_free(rest, own, "`estimator_params()`")
@@ -247,12 +232,3 @@ def _check_free(values: Mapping[str, Any], taken: Mapping[str, Any], origin: str
             f"{origin} sets {', '.join(f'`{name}`' for name in found)}, which has an option of "
             "its own or is set by the runtime; rename the hyperparameter or give the option."
         )
-
-
-def _make_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:
-    given = {n: getattr(options, n) for n in _RUN_CONFIG if getattr(options, n) is not None}
-    tpu: dict[str, Any] = {"iterations_per_loop": options.iterations_per_loop}
-    if options.use_tpu:  # else one replica is all that there is
-        tpu["num_shards"] = options.num_shards
-    config = TPUConfig(**{key: value for key, value in tpu.items() if value is not None})
-    return RunConfig(model_dir=model_dir, tf_random_seed=options.seed, tpu_config=config, **given)
