@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from tfx_tpu_estimator import html_page
 from tfx_tpu_estimator.compile_check import words
+from tfx_tpu_estimator.compile_check.chips import usable_bytes
 from tfx_tpu_estimator.compile_check.figures import (
     NOTHING,
     format_bytes,
@@ -131,7 +132,7 @@ def _render_chip(topology: Topology, programs: Sequence[ProgramReport]) -> Marku
         )
     chip = element(
         "div",
-        html_page.facts(_list_chip_facts(topology)),
+        html_page.facts(_list_chip_facts(topology, programs)),
         element("p", f"Source: {topology.chip.source}.".replace("..", "."), class_="soft small"),
     )
     return html_page.card(
@@ -139,16 +140,29 @@ def _render_chip(topology: Topology, programs: Sequence[ProgramReport]) -> Marku
     )
 
 
-def _list_chip_facts(topology: Topology) -> list[tuple[str, str]]:
+def _list_chip_facts(
+    topology: Topology, programs: Sequence[ProgramReport]
+) -> list[tuple[str, html_page.Child]]:
     chip: Chip = topology.chip
     ridge = chip.peak_flops / chip.hbm_bytes_per_second
     per_chip = f"{chip.cores_per_chip} per chip"
     return [
         ("Cores", f"{topology.cores} ({per_chip})"),
-        ("Memory per core", format_bytes(chip.hbm_bytes)),
+        ("Memory per core", _describe_memory(chip, programs)),
         ("Peak per core, bfloat16", format_scaled(chip.peak_flops, "FLOP/s")),
         ("Memory rate per core", format_scaled(chip.hbm_bytes_per_second, "B/s")),
         ("Ridge of the roofline", f"{format_digits(ridge)} FLOP/B"),
+    ]
+
+
+def _describe_memory(chip: Chip, programs: Sequence[ProgramReport]) -> html_page.Child:
+    """Returns what counts: what the compiler gives to programs; beside it what the chip has."""
+    usable = min((p.hbm_bytes for p in programs if p.hbm_bytes), default=usable_bytes(chip))
+    if usable >= chip.hbm_bytes:
+        return format_bytes(usable)
+    return [
+        format_bytes(usable),
+        element("small", f"for programs, of {format_bytes(chip.hbm_bytes)}"),
     ]
 
 

@@ -86,7 +86,7 @@ def _render_memory_bar(program: ProgramReport) -> Markup:
         max(sum(size for _, _, size, _ in parts), program.peak_bytes or 0, limit or 0),
         label=f"Memory of a core: {words.describe_memory(program)}",
         limit=limit,
-        limit_label=f"a core has {format_bytes(limit)}" if limit else None,
+        limit_label=f"programs can have {format_bytes(limit)}" if limit else None,
     )
 
 
