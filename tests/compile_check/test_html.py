@@ -54,7 +54,8 @@ def test_everything_of_the_report_is_on_the_page():
     page = Page(render_html(make_report(), "tfx-tpu-estimator compile bert.py"))
     for text in (
         "bert_base", "All 4 programs compile for v5e:2x2 and fit.", "not run on a TPU",
-        "1.87 GiB of 15.75 GiB per core (12%)", "15.75 GiB for programs, of 16.00 GiB", "1,260 MiB", "633 MiB", "21 MiB",
+        "1.87 GiB of 15.75 GiB per core (12%)", "15.75 GiB for programs, of 16.00 GiB",
+        "1,260 MiB", "633 MiB", "21 MiB",
         "710 GFLOP", "24.0 GB", "29.6 FLOP/B", "29.3 ms", "bound by memory", "112",
         "all-reduce", "418", "f32[30522,768]", "bert/embeddings/word_embeddings", "fusion.77",
         "102 s, 3.22 GiB of memory", "from the cache", "3f5a9c0b", "libtpu 0.0.21",
