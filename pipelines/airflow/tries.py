@@ -15,6 +15,8 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base import base_driver
 from tfx.orchestration import data_types
 
+from .shared_events import share_events
+
 # As TFX's launcher names them.
 _KIND = "component_run"
 _ID = "component_id"
@@ -78,13 +80,19 @@ def set_aside(store: ml_metadata.MetadataStore, name: str) -> None:
 
 
 def make_driver(driver: type[base_driver.BaseDriver]) -> type[base_driver.BaseDriver]:
-    """Returns a driver that does as `driver` does, and gives outputs names of their execution.
+    """Returns a driver that does as `driver` does, where that one would fail too.
+
+    It gives outputs names of their execution, and lets an artifact be two inputs of one execution.
 
     Args:
       driver: A component's driver.
     """
 
     class Driver(driver):
+        def __init__(self, metadata_handle: Any):
+            super().__init__(metadata_handle)
+            share_events(metadata_handle)
+
         def _prepare_output_artifacts(self, *args: Any, **kwargs: Any) -> dict[str, list[Any]]:
             outputs = super()._prepare_output_artifacts(*args, **kwargs)
             execution_id = kwargs["execution_id"] if "execution_id" in kwargs else args[3]

@@ -47,3 +47,16 @@ def test_airflow_makes_the_model_of_the_local_runner(tmp_path):
     pushed = report.artifacts["PushedModel"]
     assert pushed["pushed_digest"] == report.artifacts["Model"]["model_digest"]
     assert os.path.exists(os.path.join(pushed["pushed_destination"], "saved_model.pb"))
+    _check_later_runs(environment, output, report)
+
+
+def _check_later_runs(environment, output, first):
+    """The second run's baseline is its own model; by the third nothing is new."""
+    for states in (("CACHED", "COMPLETE"), ("CACHED", "CACHED")):
+        assert "state=success" in airflow_runs.call(["dags", "test", "small"], environment)
+        report = read_latest_run(str(output / "metadata.sqlite"), "small")
+        assert (report.nodes["Trainer"], report.nodes["Evaluator"]) == states
+        assert report.artifacts["ModelBlessing"]["blessed"] == 1
+        for kind, key in (("Model", "model_digest"), ("PushedModel", "pushed_version")):
+            assert report.artifacts[kind][key] == first.artifacts[kind][key]
+    assert len([n for n in os.listdir(output / "pushed") if n.isdigit()]) == 1
