@@ -45,8 +45,14 @@ def find_model(store: LineageStore, reference: str) -> Artifact:
     raise ModelNotFoundError(
         f"`MODEL` {reference} is no Model of this store: it is neither the number of one, nor the "
         f"place of one or of a pushed version, nor has it the bytes of one. The latest models "
-        f"there: {known}."
+        f"there: {known}.{_describe_versions(reference)}"
     )
+
+
+def _describe_versions(reference: str) -> str:
+    names = fileio.listdir(reference) if fileio.isdir(reference) else []
+    versions = sorted((name for name in map(os.fsdecode, names) if name.isdigit()), key=int)
+    return f" {reference} is a directory of {', '.join(versions)}: name one." if versions else ""
 
 
 def find_store(reference: str) -> str | None:
@@ -56,12 +62,13 @@ def find_store(reference: str) -> str | None:
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
         places.append(folder)
-    for place in places:
-        for name in _STORE_NAMES:
-            path = os.path.join(place, name)
-            if os.path.isfile(path):
-                return path
-    return None
+    return next((path for place in places if (path := find_store_in(place))), None)
+
+
+def find_store_in(folder: str) -> str | None:
+    """Looks for the SQLite file of a pipeline in a directory; None where there is none."""
+    paths = (os.path.join(folder, name) for name in _STORE_NAMES)
+    return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def _to_model(store: LineageStore, artifact: Artifact) -> Artifact | None:

@@ -6,7 +6,10 @@ Edges are read by the events of artifacts and executions, which every version of
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,13 +40,11 @@ class MetadataLineage:
 
         Raises:
             FileNotFoundError: If there is no such file.
+            ValueError: If the file is no SQLite database, or one of something else.
             ConnectionError: If the server cannot be reached.
         """
-        if "://" not in where and not os.path.isfile(where):
-            raise FileNotFoundError(
-                f"`metadata` {where!r} does not exist: give the SQLite file of the pipeline, or "
-                "postgresql://user@host/database."
-            )
+        if "://" not in where:
+            _check_sqlite(where)
         try:
             self._store = connect(where)
             self._types = {t.id: t.name for t in self._store.get_artifact_types()}
@@ -127,6 +128,24 @@ class MetadataLineage:
             },
             time=execution.last_update_time_since_epoch,
         )
+
+
+def _check_sqlite(path: str) -> None:
+    """Refuses a file that ML Metadata did not write; it would make its tables in any database."""
+    wanted = "give the SQLite file of the pipeline, or postgresql://user@host/database."
+    if not os.path.isfile(path):
+        found = "is a directory" if os.path.isdir(path) else "does not exist"
+        raise FileNotFoundError(f"`metadata` {path!r} {found}: {wanted}")
+    address = f"file:{urllib.parse.quote(os.path.abspath(path))}?mode=ro"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+            known = database.execute("SELECT name FROM sqlite_master WHERE name = 'MLMDEnv'")
+            if known.fetchone() is None:
+                raise ValueError(f"`metadata` {path!r} holds no ML Metadata: {wanted}")
+    except sqlite3.DatabaseError as error:
+        raise ValueError(
+            f"`metadata` {path!r} cannot be read as a SQLite database ({error}): {wanted}"
+        ) from error
 
 
 def _read_key(event: Any) -> str:

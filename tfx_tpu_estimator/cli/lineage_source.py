@@ -16,7 +16,7 @@ def open_model(reference: str, metadata: str | None) -> tuple[Any, Any]:
 
     Args:
         reference: What the user called the model.
-        metadata: Where the store is; None: it is looked for.
+        metadata: Where the store is, or the directory of its SQLite file; None: it is looked for.
 
     Returns:
         The store and the Model artifact. Where there is none, the program ends with a message and
@@ -34,6 +34,8 @@ def open_model(reference: str, metadata: str | None) -> tuple[Any, Any]:
             "TFX is not installed: pip install 'tfx-tpu-estimator[tfx]'."
         ) from error
     where = metadata or finding.find_store(reference)
+    if metadata is not None and os.path.isdir(metadata):
+        where = finding.find_store_in(metadata) or metadata
     if where is None:
         raise click.UsageError(
             f"there is no metadata.sqlite above {reference} or here: give --metadata."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import importlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 
 import click
 
@@ -20,7 +22,12 @@ _RESTORED = "TFX_TPU_ESTIMATOR_SETTINGS_RESTORED"
 @click.command()
 @click.argument("model")
 @click.option("--metadata", help="SQLite file, or postgresql://... or mysql://...")
-@click.option("--keep", metavar="DIR", help="Keep the new model here; default: it is removed.")
+@click.option(
+    "--keep",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Keep the new model in this directory, which is new or empty. Default: it is removed.",
+)
 @click.option("--anyway", is_flag=True, help="Train with other data or another module, too.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, output: str) -> None:
@@ -35,8 +42,10 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
     tfx-tpu-estimator retrain 4 --metadata out/metadata.sqlite --keep again
 
     Exit code: 0 if the new model is identical to the bit, 1 if it differs or was not trained, 2 for
-    wrong usage.
+    wrong usage, 130 after an interruption. Then, or if nothing could be trained, nothing is kept.
     """
+    if keep is not None and os.path.isdir(keep) and os.listdir(keep):
+        raise click.UsageError(f"`--keep` {keep} is not empty: give a new directory.")
     console = importlib.import_module("tfx_tpu_estimator.pipelines.console")
     # Not quiet_third_parties(): it turns oneDNN off, and with it come other last bits.
     warnings.simplefilter("ignore")
@@ -44,27 +53,45 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
     _restore_settings(found.get("settings"))
     recorded = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.recorded_run")
     retraining = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.retraining")
-    with tempfile.TemporaryDirectory(prefix="retrain-") as temporary:
-        console.send_logs_to(os.path.join(keep or temporary, "retrain.log"))
-        try:
+    tensorflow = importlib.import_module("tensorflow")
+    try:
+        with _open_directory(keep) as directory:
+            console.send_logs_to(os.path.join(directory, "retrain.log"))
             run = recorded.read_recorded_run(store, found)
             click.echo(f"Training model {found.id} again ({found.uri}).", err=True)
-            report = retraining.retrain(run, keep or temporary, anyway=anyway)
-        except (ValueError, OSError, RuntimeError) as error:
-            if output == "json":
-                click.echo(json.dumps({"identical": False, "reason": str(error)}, indent=2))
-            else:
-                click.echo(f"Cannot be trained again: {error}", err=True)
-            sys.exit(1)
+            report = retraining.retrain(run, directory, anyway=anyway)
+            kept = keep is not None and report.trained
+            if kept:
+                os.replace(directory, keep)
+    except (ValueError, OSError, RuntimeError, tensorflow.errors.OpError) as error:
+        if output == "json":
+            click.echo(json.dumps({"identical": False, "reason": str(error)}, indent=2))
+        else:
+            click.echo(f"Cannot be trained again: {error}", err=True)
+        sys.exit(1)
+    # It was made elsewhere, and is in its place now, or gone.
+    report = dataclasses.replace(report, new_uri=os.path.join(keep, "model") if kept else None)
     if output == "json":
         click.echo(json.dumps(report.to_dict(), indent=2, default=str))
     else:
-        _print(report, kept=keep is not None)
+        _print(report)
     sys.exit(0 if report.identical else 1)
 
 
+@contextlib.contextmanager
+def _open_directory(keep: str | None) -> Iterator[str]:
+    """Gives a directory to train in, beside `keep`; removes it if it is still there in the end."""
+    parent = None if keep is None else os.path.dirname(os.path.abspath(keep))
+    if parent is not None:
+        os.makedirs(parent, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".retrain-", dir=parent) as directory:
+        inside = os.path.join(directory, "again")
+        os.mkdir(inside)
+        yield inside
+
+
 def _restore_settings(recorded: str | None) -> None:
-    """Goes on in a new process if environment variables that change numbers were others then.
+    """Begins anew, as another program, if variables that change numbers were others then.
 
     TensorFlow reads them when it is loaded, which it is by now.
     """
@@ -76,10 +103,11 @@ def _restore_settings(recorded: str | None) -> None:
         return
     environment = {**provenance.restore_settings(settings), _RESTORED: "1"}
     command = [sys.executable, "-m", "tfx_tpu_estimator.cli", *sys.argv[1:]]
-    sys.exit(subprocess.run(command, env=environment, check=False).returncode)
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)
 
 
-def _print(report, *, kept: bool) -> None:
+def _print(report) -> None:
     from rich.console import Console
     from rich.markup import escape
 
@@ -99,5 +127,5 @@ def _print(report, *, kept: bool) -> None:
         console.print(title)
     for difference in report.differences:
         console.print(f"  {escape(str(difference))}")
-    if kept and report.new_uri:
+    if report.new_uri:
         console.print(f"The new model: {escape(report.new_uri)}")

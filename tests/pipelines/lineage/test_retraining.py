@@ -1,8 +1,10 @@
 """Lineage and retraining of a model that a pipeline made, through ML Metadata."""
 
+import contextlib
 import json
 import pathlib
 import shutil
+import sqlite3
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +14,7 @@ from helpers.saved_models import write_saved_model
 from tfx_tpu_estimator.cli import main
 from tfx_tpu_estimator.components import PusherOptions
 from tfx_tpu_estimator.pipelines import console
+from tfx_tpu_estimator.pipelines.lineage import retraining
 from tfx_tpu_estimator.pipelines.lineage.comparing import compare_models
 from tfx_tpu_estimator.pipelines.lineage.finding import (
     ModelNotFoundError,
@@ -138,6 +141,30 @@ def test_other_data_is_not_trained_with(made, tmp_path, monkeypatch):
     assert [difference.what for difference in report.differences] == ["schema"]
 
 
+def test_a_model_is_kept_whole_or_not_at_all(made, tmp_path, monkeypatch):
+    _, _, model = made
+    monkeypatch.setattr(console, "send_logs_to", lambda path: None)
+    keep = tmp_path / "kept" / "again"
+    args = ["retrain", model.uri, "--keep", str(keep), "--output", "json"]
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(retraining.Executor, "Do", interrupt)
+        assert CliRunner().invoke(main, args).exit_code == 130
+    assert list(keep.parent.iterdir()) == []
+
+    result = CliRunner().invoke(main, args)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["new_uri"] == str(keep / "model")
+    assert (keep / "model" / "Format-Serving" / "saved_model.pb").exists()
+    assert list(keep.parent.iterdir()) == [keep]
+    again = CliRunner().invoke(main, args)
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "again is not empty: give a new directory" in again.stderr
+
+
 def test_what_cannot_be_repeated(made):
     _, store, model = made
     (blessing,) = store.list_artifacts("ModelBlessing")
@@ -177,7 +204,34 @@ def test_the_command_lineage(made, tmp_path):
     content = json.loads(CliRunner().invoke(main, args).stdout)
     assert content["model"]["artifact"]["id"] == model.id
     assert CliRunner().invoke(main, [*args[:1], "999", *args[2:]]).exit_code == 1
-    missing = CliRunner().invoke(main, ["lineage", "1", "--metadata", str(tmp_path / "none")])
-    assert missing.exit_code == 2
-    assert "does not exist" in missing.stderr
-    assert not (tmp_path / "none").exists()
+    inside = [*args[:2], "--metadata", str(pathlib.Path(config.metadata_path).parent)]
+    assert CliRunner().invoke(main, inside).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "text"),
+    [
+        ("none", 2, "does not exist: give the SQLite file"),
+        ("folder", 2, "is a directory: give the SQLite file"),
+        ("text", 1, "cannot be read as a SQLite database"),
+        ("empty", 1, "holds no ML Metadata"),
+        ("other.sqlite", 1, "holds no ML Metadata"),
+    ],
+)
+def test_what_is_no_store(name, code, text, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("no database, but rather long, as a header of one has 100 bytes")
+    (tmp_path / "empty").touch()
+    with contextlib.closing(sqlite3.connect(tmp_path / "other.sqlite")) as database:
+        database.execute("CREATE TABLE mine (x INT)")
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    result = CliRunner().invoke(main, ["lineage", "1", "--metadata", str(tmp_path / name)])
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert text in result.stderr
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+
+
+def test_a_directory_of_versions_is_told_from_a_model(made):
+    config, store, _ = made
+    with pytest.raises(ModelNotFoundError, match=r"is a directory of \d+: name one"):
+        find_model(store, config.push_dir)
