@@ -12,6 +12,12 @@ from typing import Any
 import click
 
 from tfx_tpu_estimator.cli import INTERRUPTED
+from tfx_tpu_estimator.cli.common_options import (
+    count_option,
+    eval_batch_size_option,
+    report_options,
+    train_batch_size_option,
+)
 from tfx_tpu_estimator.cli.compile_options import (
     ParameterType,
     TopologyType,
@@ -39,26 +45,11 @@ from tfx_tpu_estimator.errors import UserModuleError
     required=True,
     help="For which TPUs: chip and layout, such as v5e:2x2. Can be given several times.",
 )
-@click.option(
-    "--train-batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Global batch size. Default: that of estimator_params(), else 128.",
-)
-@click.option(
-    "--eval-batch-size", type=click.IntRange(min=1), metavar="N", help="Default: that of training."
-)
-@click.option(
-    "--predict-batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Default: that of evaluation.",
-)
-@click.option(
-    "--serving-batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Examples of a request. Default: those of a core in prediction.",
+@train_batch_size_option
+@eval_batch_size_option
+@count_option("--predict-batch-size", "Default: that of evaluation.")
+@count_option(
+    "--serving-batch-size", "Examples of a request. Default: those of a core in prediction."
 )
 @click.option(
     "-p",
@@ -100,17 +91,7 @@ from tfx_tpu_estimator.errors import UserModuleError
     help="Where results are kept. Default: the user's cache directory.",
 )
 @click.option("--no-cache", is_flag=True, help="Compile again what is in the cache.")
-@click.option(
-    "--output",
-    type=click.Choice(["table", "json", "html"]),
-    help="Default: by the ending of --output-file, else table.",
-)
-@click.option(
-    "-o",
-    "--output-file",
-    type=click.Path(dir_okay=False),
-    help="File for the report; it is replaced only by a whole one.",
-)
+@report_options
 @click.option("--details", is_flag=True, help="In the table, also every program's largest tensors.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on the standard error.")
 @click.pass_context

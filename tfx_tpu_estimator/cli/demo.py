@@ -7,16 +7,12 @@ import sys
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import no_cache_option, run_directory_option
+
 
 @click.command()
 @click.argument("name", type=click.Choice(["taxi", "digits"]))
-@click.option(
-    "--output",
-    default="demo_output",
-    show_default=True,
-    type=click.Path(file_okay=False),
-    help="Directory for everything the run writes.",
-)
+@run_directory_option("demo_output")
 @click.option("--steps", type=click.IntRange(min=1), help="Training steps; default: the example's.")
 @click.option(
     "--use-tpu/--no-use-tpu",
@@ -24,7 +20,7 @@ import click
     help="Run the model as one program on TPU cores (8 virtual ones on a machine without an "
     "accelerator), or on TensorFlow's own kernels. Default: taxi does, digits does not.",
 )
-@click.option("--no-cache", is_flag=True, help="Run every node even if nothing has changed.")
+@no_cache_option
 def demo(name: str, output: str, steps: int | None, use_tpu: bool | None, no_cache: bool) -> None:
     """Run an example pipeline on real data: import, train, evaluate, push.
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tfx_tpu_estimator.cli.common_options import JSON_WORDS, output_option
 from tfx_tpu_estimator.doctor.examine import examine, is_healthy
 from tfx_tpu_estimator.doctor.finding import Finding, Level
 from tfx_tpu_estimator.doctor.variables import list_early_modules
@@ -25,13 +26,7 @@ _MARKS = {
 
 
 @click.command()
-@click.option(
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="json has everything, for other programs.",
-)
+@output_option(words=JSON_WORDS)
 def doctor(output: str) -> None:
     """Say what is wrong with this machine's set-up, and what to do about it.
 

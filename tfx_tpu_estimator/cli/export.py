@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import output_option
 from tfx_tpu_estimator.cli.native_output import native_output_aside
 from tfx_tpu_estimator.cli.program_options import load_program, shared_options
 from tfx_tpu_estimator.cli.program_session import Session
@@ -36,7 +37,7 @@ from tfx_tpu_estimator.cli.program_session import Session
     metavar="[NAME=]PATH",
     help="A file to copy to assets.extra, as NAME or its own; may be given several times.",
 )
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option()
 def export(quiet: bool, traceback: bool, output: str, **values: Any) -> None:
     """Write a SavedModel of a module's trained model. No TPU is needed.
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import metadata_option, output_option
 from tfx_tpu_estimator.cli.lineage_source import open_model
 
 
 @click.command()
 @click.argument("model")
-@click.option("--metadata", help="SQLite file, or postgresql://... or mysql://...")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@metadata_option
+@output_option()
 @click.option("--html", type=click.Path(dir_okay=False), help="Also draw it into this file.")
 def lineage(model: str, metadata: str | None, output: str, html: str | None) -> None:
     """Show where a model came from, and what became of it.

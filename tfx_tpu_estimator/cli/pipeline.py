@@ -12,6 +12,12 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import (
+    no_cache_option,
+    pipeline_file,
+    run_directory_option,
+)
+
 
 @click.group()
 def pipeline() -> None:
@@ -19,14 +25,8 @@ def pipeline() -> None:
 
 
 @pipeline.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--output",
-    default="pipeline_output",
-    show_default=True,
-    type=click.Path(file_okay=False),
-    help="Directory for everything the run writes.",
-)
+@pipeline_file
+@run_directory_option("pipeline_output")
 @click.option(
     "--runner",
     type=click.Choice(["local", "ir"]),
@@ -37,7 +37,7 @@ def pipeline() -> None:
 )
 @click.option("--from", "from_nodes", multiple=True, help="Begin with this node (local only).")
 @click.option("--to", "to_nodes", multiple=True, help="End with this node (local only).")
-@click.option("--no-cache", is_flag=True, help="Run every node even if nothing has changed.")
+@no_cache_option
 def run(
     file: str,
     output: str,
@@ -74,7 +74,7 @@ def run(
 
 
 @pipeline.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@pipeline_file
 @click.option(
     "--to",
     "target",
@@ -152,7 +152,7 @@ def compile(
 
 
 @pipeline.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@pipeline_file
 @click.option(
     "--output-dir",
     required=True,

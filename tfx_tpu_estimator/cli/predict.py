@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import count_option
 from tfx_tpu_estimator.cli.program_options import device_options, load_program, shared_options
 from tfx_tpu_estimator.cli.program_session import Session
 
@@ -22,14 +23,13 @@ from tfx_tpu_estimator.cli.program_session import Session
     metavar="PATTERN",
     help="TFRecord files of the examples; quote it. May be given several times.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Global batch size. "
-              "Default: that of estimator_params(), else 128.")  # fmt: skip
+@count_option("--batch-size", "Global batch size. Default: that of estimator_params(), else 128.")
 @device_options
 @click.option("--checkpoint", help="Prefix of a checkpoint. Default: the latest of --model-dir.")
 @click.option(
     "--key", "keys", multiple=True, help="Only this of the predictions; may be given several times."
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N examples.")
+@count_option("--limit", "Only the first N examples.")
 def predict(quiet: bool, traceback: bool, **values: Any) -> None:
     """Predict examples with a module's trained model: a JSON line for each, in order.
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import count_option
 from tfx_tpu_estimator.cli.compile_options import ParameterType
 from tfx_tpu_estimator.execution.device import NUM_CORES_VARIABLE
 
@@ -81,11 +82,9 @@ _DEVICES = (
         help="Run on TPU cores, else GPUs, else virtual cores of this machine; or in a TensorFlow "
         "session. Default: that of estimator_params(), else --no-use-tpu.",
     ),
-    click.option(
+    count_option(
         "--num-cores",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Virtual cores for --use-tpu on a machine without an accelerator. Default: 8.",
+        "Virtual cores for --use-tpu on a machine without an accelerator. Default: 8.",
     ),
 )
 

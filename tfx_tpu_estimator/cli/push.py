@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import output_option
 from tfx_tpu_estimator.cli.serving_output import explain_failures, show
-
-_OUTPUT = click.Choice(["table", "json"])
 
 
 @click.command()
@@ -39,7 +38,7 @@ _OUTPUT = click.Choice(["table", "json"])
     show_default=True,
     help="Seconds to wait for another push to DIR.",
 )
-@click.option("--output", type=_OUTPUT, default="table", show_default=True)
+@output_option()
 def push(model: str, directory: str, output: str, **given: Any) -> None:
     """Check a model and make it the newest version of a serving directory.
 

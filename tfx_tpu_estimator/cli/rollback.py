@@ -7,6 +7,7 @@ import importlib
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import output_option
 from tfx_tpu_estimator.cli.serving_output import explain_failures, show
 
 
@@ -21,7 +22,7 @@ from tfx_tpu_estimator.cli.serving_output import explain_failures, show
     show_default=True,
     help="Seconds to wait for a push to DIR.",
 )
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option()
 def rollback(directory: str, to: int | None, only_list: bool, wait: float, output: str) -> None:
     """Go back to an earlier version of a serving directory.
 

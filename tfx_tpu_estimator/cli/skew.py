@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import examples_option, report_options
 from tfx_tpu_estimator.cli.native_output import native_output_aside
 from tfx_tpu_estimator.cli.output_file import (
     choose_format,
@@ -23,14 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=RememberingCommand)
 @click.argument("saved_model", type=click.Path())
-@click.option(
-    "--examples",
-    "patterns",
-    required=True,
-    multiple=True,
-    metavar="PATTERN",
-    help="TFRecord files of tf.Examples, gzip or not. May be given several times.",
-)
+@examples_option
 @click.option("--signature", "signatures", multiple=True, help="Check only this; may be repeated.")
 @click.option(
     "--count",
@@ -55,19 +49,7 @@ if TYPE_CHECKING:
     help="Do not compare this output, or signature/output; may be repeated.",
 )
 @click.option("--platform", type=click.Choice(["tpu", "gpu", "cpu"]), help="Default: the best.")
-@click.option(
-    "--output",
-    "output_format",
-    type=click.Choice(["table", "json", "html"]),
-    help="json has everything, for other programs. Default: by the ending of --output-file, else "
-    "table.",
-)
-@click.option(
-    "-o",
-    "--output-file",
-    type=click.Path(dir_okay=False),
-    help="File for the report; it is replaced only by a whole one.",
-)
+@report_options
 @click.pass_context
 def skew(
     ctx: click.Context,
@@ -80,7 +62,7 @@ def skew(
     tolerances: tuple[str, ...],
     ignore: tuple[str, ...],
     platform: str | None,
-    output_format: str | None,
+    output: str | None,
     output_file: str | None,
 ) -> None:
     """Compare the two graphs of a SavedModel, {serve} and {serve, tpu}, on examples.
@@ -92,7 +74,7 @@ def skew(
     Exit code: 0 if both compute the same within the tolerances, 1 if not, 2 if the model or the
     examples cannot be read.
     """
-    form = choose_format(output_format, output_file)
+    form = choose_format(output, output_file)
     validate_destination(form, output_file)
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()
     checking = importlib.import_module("tfx_tpu_estimator.skew_check.check")

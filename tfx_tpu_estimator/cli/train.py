@@ -10,6 +10,12 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import (
+    count_option,
+    eval_batch_size_option,
+    output_option,
+    train_batch_size_option,
+)
 from tfx_tpu_estimator.cli.native_output import native_output_aside
 from tfx_tpu_estimator.cli.program_options import device_options, load_program, shared_options
 from tfx_tpu_estimator.cli.program_session import Session
@@ -26,43 +32,26 @@ _OPTIONS = ("train_batch_size", "eval_batch_size", "save_checkpoints_steps", "se
     help="TFRecord files, as params['train_files']; quote it. May be given several times.",
 )
 @click.option("--eval-files", multiple=True, metavar="PATTERN", help="The same for --eval.")
-@click.option(
-    "--train-batch-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Global batch size. Default: that of estimator_params(), else 128.",
-)
-@click.option(
-    "--eval-batch-size", type=click.IntRange(min=1), metavar="N", help="Default: that of training."
-)
-@click.option(
+@train_batch_size_option
+@eval_batch_size_option
+@count_option(
     "--max-steps",
-    type=click.IntRange(min=1),
+    "Global step at which training ends; steps of earlier runs count.",
     required=True,
-    metavar="N",
-    help="Global step at which training ends; steps of earlier runs count.",
 )
-@click.option(
-    "--save-checkpoints-steps",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Default: that of estimator_params(), else every 10 minutes.",
+@count_option(
+    "--save-checkpoints-steps", "Default: that of estimator_params(), else every 10 minutes."
 )
 @click.option("--seed", type=int, metavar="N", help="Default: that of estimator_params(), else 42.")
 @device_options
 @click.option("--eval", "evaluate", is_flag=True, help="Evaluate afterwards.")
-@click.option(
-    "--eval-steps",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Batches to evaluate. Default: all of the input.",
-)
+@count_option("--eval-steps", "Batches to evaluate. Default: all of the input.")
 @click.option(
     "--export-dir",
     type=click.Path(file_okay=False),
     help="Afterwards write a SavedModel to a new directory in this one.",
 )
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option()
 def train(quiet: bool, traceback: bool, output: str, **values: Any) -> None:
     """Train a module's model, from its last checkpoint on; evaluate and export it.
 
