@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import numbers
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
 from tfx import types
-from tfx.dsl.io import fileio
-from tfx.utils import io_utils
 
 from .. import constants
-from ..properties import set_custom_properties
+from ..blessing import Verdict, write_verdict
 from .words import describe_slice
 
 # Longer texts say nothing more and make metadata hard to read.
 _MAX_FAILURES = 20
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """Whether a model is blessed.
-
-    Attributes:
-        blessed: The decision.
-        reason: Why, in words.
-    """
-
-    blessed: bool
-    reason: str
+_MARKER = {True: constants.BLESSED_FILE, False: constants.NOT_BLESSED_FILE}
 
 
 def decide(
@@ -121,25 +105,13 @@ def write_blessing(
         baseline: The model it was compared with.
         digest: Digest of the model's bytes, so that the Pusher can tell them from others.
     """
-    chosen, other = constants.BLESSED_FILE, constants.NOT_BLESSED_FILE
-    if not verdict.blessed:
-        chosen, other = other, chosen
-    stale = os.path.join(blessing.uri, other)
-    if fileio.exists(stale):
-        fileio.remove(stale)
-    io_utils.write_string_file(os.path.join(blessing.uri, chosen), "")
-    set_custom_properties(
-        blessing,
-        {
-            constants.BLESSED: int(verdict.blessed),
-            constants.REASON: verdict.reason,
-            constants.CURRENT_MODEL: model.uri,
-            constants.CURRENT_MODEL_ID: model.id,
-            constants.BASELINE_MODEL: baseline.uri if baseline else None,
-            constants.BASELINE_MODEL_ID: baseline.id if baseline else None,
-            constants.MODEL_DIGEST: digest,
-        },
-    )
+    facts = {
+        constants.CURRENT_MODEL_ID: model.id,
+        constants.BASELINE_MODEL: baseline.uri if baseline else None,
+        constants.BASELINE_MODEL_ID: baseline.id if baseline else None,
+        constants.MODEL_DIGEST: digest,
+    }
+    write_verdict(blessing, verdict, model, _MARKER, facts)
 
 
 def _find_not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any
 
 from tfx import types
-from tfx.dsl.io import fileio
-from tfx.utils import io_utils
 
 from .. import constants
-from ..properties import set_custom_properties
+from ..blessing import Verdict, write_verdict
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What one check, or all of them, say about a model.
-
-    Attributes:
-        blessed: Whether the model may be pushed as far as they are concerned.
-        reason: Why, in words.
-    """
-
-    blessed: bool
-    reason: str
+_MARKER = {True: constants.INFRA_BLESSED_FILE, False: constants.INFRA_NOT_BLESSED_FILE}
 
 
 def join_verdicts(*verdicts: Verdict) -> Verdict:
@@ -53,20 +38,5 @@ def write_infra_blessing(
         model: The Model it is about.
         facts: Further custom properties; None values are skipped.
     """
-    chosen, other = constants.INFRA_BLESSED_FILE, constants.INFRA_NOT_BLESSED_FILE
-    if not verdict.blessed:
-        chosen, other = other, chosen
-    stale = os.path.join(blessing.uri, other)
-    if fileio.exists(stale):
-        fileio.remove(stale)
-    io_utils.write_string_file(os.path.join(blessing.uri, chosen), "")
-    set_custom_properties(
-        blessing,
-        {
-            constants.BLESSED: int(verdict.blessed),
-            constants.REASON: verdict.reason,
-            # Not its id: Vertex hands numbers over as floats, which do not hold its long ids.
-            constants.CURRENT_MODEL: model.uri,
-            **facts,
-        },
-    )
+    # Not the model's id: Vertex hands numbers over as floats, which do not hold its long ids.
+    write_verdict(blessing, verdict, model, _MARKER, facts)

@@ -14,6 +14,7 @@ from tfx_tpu_estimator.compile_check.saved_model import compile_saved_model
 from tfx_tpu_estimator.skew_check.check import skew_check
 
 from .. import constants
+from ..blessing import Verdict
 from ..examples import SplitFiles
 from ..program_check import (
     compile_programs,
@@ -24,7 +25,6 @@ from ..program_check import (
 from ..run_record import RunRecord, load_recorded_module
 from ..runtime import build_program
 from ..user_module import ModuleForm
-from .blessing import Verdict
 from .options import SERVING, SKIP, TPUValidatorOptions
 
 _progress = logging.getLogger("tfx_tpu_estimator.progress.skew_check")

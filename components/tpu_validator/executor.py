@@ -14,11 +14,12 @@ from tfx.utils import path_utils
 from tfx_tpu_estimator.skew_check.saved_graphs import read_metagraphs
 
 from .. import constants
+from ..blessing import Verdict
 from ..digest import compute_model_digest
 from ..examples import SplitFiles, check_tf_examples, resolve_splits
 from ..properties import describe_versions
 from ..run_record import read_run_record
-from .blessing import Verdict, join_verdicts, write_infra_blessing
+from .blessing import join_verdicts, write_infra_blessing
 from .checks import check_record, find_compiler, run_compile_check, run_skew_check
 from .options import TPUValidatorOptions
 

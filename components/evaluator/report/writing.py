@@ -11,9 +11,10 @@ from tensorflow_model_analysis.proto import validation_result_pb2
 
 from tfx_tpu_estimator.whole_files import write_file
 
+from ...blessing import Verdict
 from ..engine.evaluation import Evaluation
 from ..sliced import SlicedEvaluation
-from ..verdict import Verdict, describe_failures
+from ..verdict import describe_failures
 from .curves import Curves, make_curves
 from .data import Results, read_results
 from .page import Page

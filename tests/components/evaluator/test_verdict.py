@@ -8,7 +8,8 @@ from helpers.artifacts import make_artifact
 from tensorflow_model_analysis.proto import validation_result_pb2
 from tfx.types import standard_artifacts
 
-from tfx_tpu_estimator.components.evaluator.verdict import Verdict, decide, write_blessing
+from tfx_tpu_estimator.components.blessing import Verdict
+from tfx_tpu_estimator.components.evaluator.verdict import decide, write_blessing
 
 FAILURE = """
 failures {

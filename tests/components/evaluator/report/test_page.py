@@ -8,12 +8,12 @@ import pytest
 from helpers.evaluated import write_echo_model, write_scored_examples
 from helpers.evaluator_runs import parse_config
 
+from tfx_tpu_estimator.components.blessing import Verdict
 from tfx_tpu_estimator.components.evaluator.engine.recipes_matrices import Histogram
 from tfx_tpu_estimator.components.evaluator.report.curves import make_curves
 from tfx_tpu_estimator.components.evaluator.report.slices_table import format_number
 from tfx_tpu_estimator.components.evaluator.report.writing import write_evaluation_page
 from tfx_tpu_estimator.components.evaluator.sliced import SlicedEvaluation
-from tfx_tpu_estimator.components.evaluator.verdict import Verdict
 
 CONFIG = """
   model_specs { label_key: "label" prediction_key: "probability" }
