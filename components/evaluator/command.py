@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import apache_beam as beam
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format, text_format
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
@@ -21,12 +22,13 @@ from .beam_run import run_tfma
 from .choice import find_need_for_tfma
 from .engine.evaluation import Evaluation
 from .eval_config_checks import check_eval_config, check_signatures
-from .options import RUNTIME, TFMA
+from .options import RUNTIME, TFMA, check_workers
 from .report.data import Results, read_results, to_json
 from .report.terminal import print_results
 from .report.writing import PAGE_FILE, write_evaluation_page
 from .sliced import SlicedEvaluation
 from .verdict import describe_failures
+from .workers import run_by_workers
 
 # Seconds between two lines of progress.
 _PACE = 2.0
@@ -74,6 +76,7 @@ def evaluate_model(
     *,
     baseline: str | None = None,
     engine: str = RUNTIME,
+    workers: int | str | None = None,
     beam_args: Sequence[str] = (),
     batch_size: int = 1024,
     module_file: str | None = None,
@@ -88,7 +91,8 @@ def evaluate_model(
         eval_config: File with a tfma.EvalConfig, as text or JSON.
         baseline: A SavedModel to compare with.
         engine: `runtime` or `tfma`.
-        beam_args: Options of Beam; of `tfma`.
+        workers: Who evaluates; see `EvaluatorOptions.workers`.
+        beam_args: Options of Beam; of `tfma`, and of `runtime` with its workers.
         batch_size: Examples that are predicted at a time.
         module_file: Python file with `add_features`.
         out: Where results and page are kept; None: nowhere.
@@ -98,6 +102,7 @@ def evaluate_model(
         ValueError: If something is wrong with what was given.
         OSError: If a file cannot be read.
     """
+    check_workers("--workers", workers, engine)
     config = read_eval_config(eval_config)
     files = tfrecord.list_files(list(patterns), "--examples")
     for path in filter(None, (saved_model, baseline)):
@@ -116,9 +121,9 @@ def evaluate_model(
     )
     engine = _choose(engine, sliced, hooks, progress)
     if out is not None:
-        return _run(sliced, engine, out, beam_args, keep=True)
+        return _run(sliced, engine, out, workers, beam_args, keep=True)
     with tempfile.TemporaryDirectory(prefix="evaluation_") as directory:
-        return _run(sliced, engine, directory, beam_args, keep=False)
+        return _run(sliced, engine, directory, workers, beam_args, keep=False)
 
 
 def read_eval_config(path: str) -> config_pb2.EvalConfig:
@@ -171,13 +176,21 @@ def _choose(
 
 
 def _run(
-    sliced: SlicedEvaluation, engine: str, path: str, beam_args: Sequence[str], *, keep: bool
+    sliced: SlicedEvaluation,
+    engine: str,
+    path: str,
+    workers: int | str | None,
+    beam_args: Sequence[str],
+    *,
+    keep: bool,
 ) -> Outcome:
     evaluation: Evaluation | None = None
     if engine == TFMA:
         run_tfma(sliced, path, beam_args)
     else:
-        evaluation = sliced.run(path)
+        evaluation = run_by_workers(
+            sliced, path, workers, beam_args, lambda: beam.Pipeline(argv=list(beam_args))
+        )
     validation = _load_validation(path, sliced)
     passed = validation is None or validation.validation_ok
     failures = [] if validation is None or passed else describe_failures(validation)

@@ -25,6 +25,7 @@ from .runtime_metrics import evaluate_splits, write_metrics
 from .skew import find_skew
 from .sliced import SlicedEvaluation
 from .verdict import decide, override, write_blessing
+from .workers import run_by_workers
 
 _logger = logging.getLogger(__name__)
 
@@ -75,7 +76,13 @@ class Executor(tfx_executor.Executor):
                     if engine == TFMA:
                         super().Do(input_dict, output_dict, exec_properties)
                     else:
-                        result = sliced.run(evaluation.uri)
+                        result = run_by_workers(
+                            sliced,
+                            evaluation.uri,
+                            inputs.options.workers,
+                            self._beam_pipeline_args,
+                            self._make_beam_pipeline,
+                        )
                     validation = _load_validation(evaluation.uri, sliced)
                 except NotANumberError as error:
                     refusals.append(f"metrics by slice cannot be computed: {error}")

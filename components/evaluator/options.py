@@ -11,6 +11,7 @@ from ..option_checks import check_choice, check_int, check_names, check_type, re
 RUNTIME = "runtime"
 TFMA = "tfma"
 ENGINES = (RUNTIME, TFMA)
+BEAM = "beam"
 _KIND = "EvaluatorOptions"
 _BOOLEAN = ("model_fn_metrics", "skew_check", "html_page")
 
@@ -20,9 +21,15 @@ class EvaluatorOptions:
     """What the Evaluator does beyond the standard one.
 
     Attributes:
-        engine: `runtime`: metrics by slice are computed in one pass over batches, in this process;
-            `tfma`: by TensorFlow Model Analysis through Beam, with `beam_pipeline_args` as they
-            are. Both give the same numbers in the same files.
+        engine: `runtime`: metrics by slice are computed in one pass over batches; `tfma`: by
+            TensorFlow Model Analysis through Beam, with `beam_pipeline_args` as they are. Both
+            give the same numbers in the same files.
+        workers: Who goes over the batches; of `runtime`. A number: so many processes of this
+            machine, each with the model in memory; the others are started when an evaluation
+            takes longer than two seconds. `beam`: Beam's workers, with `beam_pipeline_args` as
+            they are; this package must be installed there. None: `beam` if
+            `beam_pipeline_args` name a runner whose workers are not on this machine, such as
+            DataflowRunner, FlinkRunner or SparkRunner, else 1.
         batch_size: Examples that the model predicts at a time; of `runtime`.
         model_fn_metrics: Whether the metrics of the model_fn are computed, too, by the runtime
             that trained the model.
@@ -38,6 +45,7 @@ class EvaluatorOptions:
     """
 
     engine: str = RUNTIME
+    workers: int | str | None = None
     batch_size: int = 1024
     model_fn_metrics: bool = True
     skew_check: bool = False
@@ -52,6 +60,7 @@ class EvaluatorOptions:
 
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
+        check_workers("workers", self.workers, self.engine)
         for name in ("batch_size", "skew_examples"):
             check_int(name, getattr(self, name), 1)
         for name in _BOOLEAN:
@@ -75,6 +84,32 @@ class EvaluatorOptions:
             ValueError: If `text` is no JSON object or has a key that is no option.
         """
         return cls(**read_json_object(_KIND, text, option_names())) if text else cls()
+
+
+def check_workers(name: str, workers: Any, engine: str) -> None:
+    """Checks who is to evaluate.
+
+    Args:
+        name: The option, for messages.
+        workers: What was given.
+        engine: The engine that was chosen.
+
+    Raises:
+        TypeError: If it is neither a number nor text.
+        ValueError: If it is no positive number and not `beam`, or for another engine.
+    """
+    if workers is None:
+        return
+    if engine != RUNTIME:
+        raise ValueError(
+            f"`{name}` is {workers!r} and the engine {engine!r}: only {RUNTIME!r} has workers of "
+            "its own. Those of TensorFlow Model Analysis are set by Beam's options."
+        )
+    if isinstance(workers, str):
+        if workers != BEAM:
+            raise ValueError(f"`{name}` must be a positive number or {BEAM!r}, got {workers!r}.")
+        return
+    check_int(name, workers, 1)
 
 
 def option_names() -> list[str]:

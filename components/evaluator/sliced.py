@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
+from .engine.blocks import read_blocks
+from .engine.crew import Crew
 from .engine.evaluation import Evaluation, evaluate
-from .engine.reading import read_batches
+from .engine.plan import AddFeatures, Plan
 from .engine.writing import write_evaluation
 
 _logger = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ class SlicedEvaluation:
         batch_size: Examples that are predicted at a time.
         schema: Of the examples, or None.
         add_features: {feature: values} of a batch -> more features of it, or None.
-        progress: Called with the number of examples that were read, or None.
+        workers: Processes that evaluate.
+        progress: Called with the number of examples that were evaluated, or None.
     """
 
     config: config_pb2.EvalConfig
@@ -46,7 +48,8 @@ class SlicedEvaluation:
     data_location: str
     batch_size: int = 1024
     schema: schema_pb2.Schema | None = None
-    add_features: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+    add_features: AddFeatures | None = None
+    workers: int = 1
     progress: Progress | None = None
 
     @property
@@ -71,6 +74,16 @@ class SlicedEvaluation:
         """Whether change thresholds are left out for want of a baseline."""
         return self.baseline is None and tfma.utils.has_change_threshold(self.config)
 
+    @property
+    def plan(self) -> Plan:
+        """What is computed, for every process that computes."""
+        return Plan(
+            models=self.models,
+            config=self.resolved_config,
+            schema=self.schema,
+            add_features=self.add_features,
+        )
+
     def run(self, path: str) -> Evaluation:
         """Evaluates in one pass and writes the result.
 
@@ -80,24 +93,24 @@ class SlicedEvaluation:
         Raises:
             ValueError: If something cannot be evaluated; the message says what.
         """
-        evaluation = evaluate(
-            self._read(),
-            self.models,
-            self.resolved_config,
-            schema=self.schema,
-            rubber_stamp=self.is_rubber_stamp,
-            add_features=self.add_features,
-        )
+        plan = self.plan
+        with contextlib.ExitStack() as stack:
+            crew = None
+            if self.workers > 1:
+                crew = stack.enter_context(Crew(plan, workers=self.workers))
+            evaluation = evaluate(
+                read_blocks(self.files, self.compression, self.batch_size),
+                plan,
+                rubber_stamp=self.is_rubber_stamp,
+                crew=crew,
+                progress=self.progress,
+            )
+        self.write(path, evaluation)
+        return evaluation
+
+    def write(self, path: str, evaluation: Evaluation) -> None:
+        """Writes an evaluation to the directory `path`."""
         if evaluation.left_to_tfma:
             names = ", ".join(evaluation.left_to_tfma)
             _logger.info("TensorFlow Model Analysis's own code computed: %s.", names)
         write_evaluation(path, evaluation, data_location=self.data_location, models=self.models)
-        return evaluation
-
-    def _read(self) -> Iterator[np.ndarray]:
-        count = 0
-        for records in read_batches(self.files, self.compression, self.batch_size):
-            yield records
-            count += len(records)
-            if self.progress is not None:
-                self.progress(count)

@@ -35,6 +35,13 @@ from tfx_tpu_estimator.cli.native_output import quiet_deprecations, without_tens
     help="tfma: TensorFlow Model Analysis through Beam.",
 )
 @click.option(
+    "--workers",
+    callback=lambda context, option, text: int(text) if (text or "").isdigit() else text,
+    metavar="N|beam",
+    help="Processes that evaluate, or Beam's workers.  [default: 1, or beam where a --beam-arg "
+    "names a runner that is elsewhere]",
+)
+@click.option(
     "--beam-arg", "beam_args", multiple=True, help="Handed to Beam as it is; may be repeated."
 )
 @click.option("--batch-size", type=click.IntRange(min=1), default=1024, show_default=True)

@@ -18,6 +18,8 @@ from .tfma_names import (
 )
 
 Metrics = dict[Any, Any]
+# Number of a file, and of a batch in it.
+Place = tuple[int, int]
 
 
 class Sampling(abc.ABC):
@@ -27,11 +29,12 @@ class Sampling(abc.ABC):
     groups = 1
 
     @abc.abstractmethod
-    def draw(self, batch_number: int, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
+    def draw(self, place: Place, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
         """Yields (places in the batch, or None for all in order; [n] group 0..groups-1 of each).
 
         Args:
-            batch_number: 0, 1, ...
+            place: Where the batch stands; the same place and count give the same draw, whoever
+                draws and in what order.
             count: Examples of the batch.
         """
 
@@ -51,7 +54,7 @@ class Sampling(abc.ABC):
 class Whole(Sampling):
     """No intervals: one group, one sample."""
 
-    def draw(self, batch_number: int, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
+    def draw(self, place: Place, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
         """See Sampling."""
         yield None, np.zeros([count], np.int64)
 
@@ -79,9 +82,9 @@ class _Sampled(Sampling):
                 accumulator = self._combiner.add_input(accumulator, sample)
         return self._combiner.extract_output(accumulator)
 
-    def _random(self, batch_number: int) -> np.random.Generator:
+    def _random(self, place: Place) -> np.random.Generator:
         # The same examples make the same intervals.
-        return np.random.default_rng([self._seed, batch_number])
+        return np.random.default_rng([self._seed, *place])
 
 
 class Jackknife(_Sampled):
@@ -97,9 +100,9 @@ class Jackknife(_Sampled):
         super().__init__(JackknifeCombiner(count, skip), seed)
         self.groups = count
 
-    def draw(self, batch_number: int, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
+    def draw(self, place: Place, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
         """See Sampling."""
-        yield None, self._random(batch_number).integers(self.groups, size=count)
+        yield None, self._random(place).integers(self.groups, size=count)
 
     def list_samples(self) -> list[list[int]]:
         """See Sampling."""
@@ -120,10 +123,10 @@ class Bootstrap(_Sampled):
         super().__init__(BootstrapCombiner(count, skip), seed)
         self.groups = count + 1
 
-    def draw(self, batch_number: int, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
+    def draw(self, place: Place, count: int) -> Iterator[tuple[np.ndarray | None, np.ndarray]]:
         """See Sampling."""
         yield None, np.zeros([count], np.int64)
-        random = self._random(batch_number)
+        random = self._random(place)
         for group in range(1, self.groups):
             rows = np.repeat(np.arange(count), random.poisson(1.0, count))
             yield rows, np.full([rows.size], group)

@@ -29,7 +29,7 @@ class Membership:
 
 
 class Slicer:
-    """Numbers slices as they are met, and says what examples are in them.
+    """Says what examples are in which slices.
 
     Args:
         config: Its slicing specs, and those of its comparisons across slices.
@@ -45,32 +45,31 @@ class Slicer:
         self.columns = sorted(frozenset().union(*names))
         # Only specs of the same features can lead to one slice twice.
         self._may_repeat = len(set(names)) < len(names)
-        self._numbers: dict[SliceKey, int] = {}
 
-    @property
-    def keys(self) -> list[SliceKey]:
-        """Keys of the slices that were met, by their number."""
-        return list(self._numbers)
-
-    def assign(self, count: int, features: Mapping[str, pa.Array]) -> Membership:
+    def assign(
+        self, count: int, features: Mapping[str, pa.Array], numbers: dict[SliceKey, int]
+    ) -> Membership:
         """Finds the slices of a batch.
 
         Args:
             count: Examples in the batch.
             features: The columns named in `columns`, as lists per example; those that no example
                 has may be left out.
+            numbers: Number of each slice that was met; slices met for the first time are added.
         """
         columns = {name: _Column.read(name, features.get(name), count) for name in self.columns}
-        parts = [self._assign_one(spec, count, columns) for spec in self._specs]
+        parts = [self._assign_one(spec, count, columns, numbers) for spec in self._specs]
         rows = np.concatenate([part.rows for part in parts])
         slices = np.concatenate([part.slices for part in parts])
         if self._may_repeat:
-            size = len(self._numbers) or 1
+            size = len(numbers) or 1
             pairs = np.unique(rows * size + slices)
             rows, slices = pairs // size, pairs % size
         return Membership(rows, slices)
 
-    def _assign_one(self, spec, count: int, columns: Mapping[str, _Column]) -> Membership:
+    def _assign_one(
+        self, spec, count: int, columns: Mapping[str, _Column], numbers: dict[SliceKey, int]
+    ) -> Membership:
         rows = np.arange(count)
         for name, value in spec._features:
             rows = rows[columns[name].has(value)[rows]]
@@ -81,20 +80,7 @@ class Slicer:
             chosen = [(other, codes[kept]) for other, codes in chosen]
             rows = rows[kept]
             chosen.append((column, values))
-        return Membership(rows, self._number(spec, rows.size, chosen))
-
-    def _number(self, spec, count: int, chosen: Sequence[tuple[_Column, np.ndarray]]) -> np.ndarray:
-        """Returns the slice numbers for rows whose values are known as codes by column."""
-        combined = np.zeros([count], np.int64)
-        for column, codes in chosen:
-            combined = combined * len(column.values) + codes
-        found, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-        numbers = np.empty([found.size], np.int64)
-        for place, row in enumerate(first):
-            pairs = [(column.name, column.values[codes[row]]) for column, codes in chosen]
-            key = tuple(sorted([*spec._value_matches, *pairs]))
-            numbers[place] = self._numbers.setdefault(key, len(self._numbers))
-        return numbers[inverse]
+        return Membership(rows, _number(spec, rows.size, chosen, numbers))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +129,25 @@ class _Column:
         kept = np.repeat(np.arange(rows.size), counts)
         within = np.arange(kept.size) - np.repeat(np.cumsum(counts) - counts, counts)
         return kept, self.codes[np.repeat(starts, counts) + within]
+
+
+def _number(
+    spec,
+    count: int,
+    chosen: Sequence[tuple[_Column, np.ndarray]],
+    numbers: dict[SliceKey, int],
+) -> np.ndarray:
+    """Returns the slice numbers for rows whose values are known as codes by column."""
+    combined = np.zeros([count], np.int64)
+    for column, codes in chosen:
+        combined = combined * len(column.values) + codes
+    found, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    own = np.empty([found.size], np.int64)
+    for place, row in enumerate(first):
+        pairs = [(column.name, column.values[codes[row]]) for column, codes in chosen]
+        key = tuple(sorted([*spec._value_matches, *pairs]))
+        own[place] = numbers.setdefault(key, len(numbers))
+    return own[inverse]
 
 
 def _list_columns(spec) -> list[str]:

@@ -50,6 +50,18 @@ class GroupSums:
         """
         return self._store.read(groups)
 
+    def merge(self, other: GroupSums, groups: np.ndarray) -> None:
+        """Adds the sums of another of the same width.
+
+        Args:
+            other: The sums; what waits there to be added up is added up first, so that the order
+                of all additions depends only on what was added to each.
+            groups: [m] the group here of each group there.
+        """
+        keys, values = other._store.list_entries()
+        here = groups[keys // self._width] * self._width + keys % self._width
+        self._store.add(here, values)
+
 
 class _Table:
     def __init__(self, width: int, values: int):
@@ -76,6 +88,10 @@ class _Table:
             total[: found.shape[0]] += found
         return np.arange(self._width), total
 
+    def list_entries(self) -> tuple[np.ndarray, np.ndarray]:
+        keys = np.flatnonzero(self._sums.any(axis=0))
+        return keys, self._sums[:, keys].T
+
 
 class _Sorted:
     def __init__(self, width: int, values: int):
@@ -101,6 +117,10 @@ class _Sorted:
         if len(parts) == 1:
             return parts[0]
         return _add_up([keys for keys, _ in parts], [sums for _, sums in parts])
+
+    def list_entries(self) -> tuple[np.ndarray, np.ndarray]:
+        self._merge()
+        return self._keys, self._sums
 
     def _merge(self) -> None:
         if self._waiting:

@@ -12,6 +12,9 @@ import tensorflow_model_analysis as tfma
 from .batch import Batch
 from .tfma_names import CombineAll, Preprocessor, metric_types
 
+# For each group an accumulator of each computation.
+Accumulators = dict[int, Any]
+
 
 class TfmaRoute:
     """Runs combiners example by example, as a Beam worker would.
@@ -26,12 +29,14 @@ class TfmaRoute:
         self._preprocessor.setup()
         self._combine = CombineAll(computations=self._computations)
         self._combine.setup()
-        self._accumulators: dict[int, Any] = {}
 
-    def add(self, batch: Batch, rows: np.ndarray, groups: np.ndarray) -> None:
+    def add(
+        self, accumulators: Accumulators, batch: Batch, rows: np.ndarray, groups: np.ndarray
+    ) -> None:
         """Adds examples to groups.
 
         Args:
+            accumulators: Of the groups; changed.
             batch: The examples.
             rows: [m] places in the batch.
             groups: [m] the group that each is added to.
@@ -41,22 +46,36 @@ class TfmaRoute:
             if row not in inputs:
                 extracts = {**batch.rows[row], tfma.SLICE_KEY_TYPES_KEY: ()}
                 (inputs[row],) = self._preprocessor.process(extracts)
-            accumulator = self._accumulators.get(group)
+            accumulator = accumulators.get(group)
             if accumulator is None:
                 accumulator = self._combine.create_accumulator()
-            self._accumulators[group] = self._combine.add_input(accumulator, inputs[row])
+            accumulators[group] = self._combine.add_input(accumulator, inputs[row])
 
-    def merge(self, groups: Sequence[int]) -> tuple[Any, ...]:
+    def merge(self, accumulators: Accumulators, other: Accumulators, groups: np.ndarray) -> None:
+        """Adds what others accumulated.
+
+        Args:
+            accumulators: Of the groups; changed.
+            other: Those that are added.
+            groups: [m] the group here of each group there.
+        """
+        for there, accumulator in other.items():
+            here = int(groups[there])
+            if here in accumulators:
+                accumulator = self._combine.merge_accumulators([accumulators[here], accumulator])
+            accumulators[here] = accumulator
+
+    def unite(self, accumulators: Accumulators, groups: Sequence[int]) -> tuple[Any, ...]:
         """Returns an accumulator for each computation, over some groups together."""
-        found = [self._accumulators[group] for group in groups if group in self._accumulators]
+        found = [accumulators[group] for group in groups if group in accumulators]
         if not found:
             return tuple(self._combine.create_accumulator())
         # Merging adds to the first one, which other unions of groups need as it is.
         return tuple(self._combine.merge_accumulators([copy.deepcopy(a) for a in found]))
 
-    def extract(self, groups: Sequence[int]) -> dict[Any, Any]:
+    def extract(self, accumulators: Accumulators, groups: Sequence[int]) -> dict[Any, Any]:
         """Returns the metrics over some groups together."""
-        return self._combine.extract_output(self.merge(groups))
+        return self._combine.extract_output(self.unite(accumulators, groups))
 
 
 def needs_all_features(computation: Any) -> bool:

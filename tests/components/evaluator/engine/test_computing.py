@@ -1,6 +1,7 @@
 """Every recipe gives what TensorFlow Model Analysis's own code gives for the same predictions."""
 
 import logging
+import pickle
 
 import numpy as np
 import pytest
@@ -67,18 +68,25 @@ def make_config(metrics, weighted):
 
 
 def compute(config, batches, rows):
-    """Metrics by group: by recipes where there are, and by TFMA's code alone."""
+    """Metrics by group: by recipes where there are, and by TFMA's code alone.
+
+    Sums of the first batch and those of the others are made apart, sent and merged.
+    """
     computations = separate_computations(
         metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
     )
     deriving = Deriving(config, computations.derived_computations, [], [])
+    ours, theirs = (kind(computations.non_derived_computations) for kind in (Computing, TfmaRoute))
+    total, first, others, alone = ours.start(), ours.start(), ours.start(), {}
+    for number, (batch, (places, groups)) in enumerate(zip(batches, rows, strict=True)):
+        ours.add(others if number else first, batch, places, groups)
+        theirs.add(alone, batch, places, groups)
+    for sums in (first, others):
+        ours.merge(total, pickle.loads(pickle.dumps(sums)), np.arange(GROUPS))
     found = []
-    for kind in (Computing, TfmaRoute):
-        route = kind(computations.non_derived_computations)
-        for batch, (places, groups) in zip(batches, rows, strict=True):
-            route.add(batch, places, groups)
-        sums = {(("group", g),): route.extract([g]) for g in range(GROUPS)}
-        metrics = deriving.derive(sums)
+    for route, sums in ((ours, total), (theirs, alone)):
+        by_group = {(("group", g),): route.extract(sums, [g]) for g in range(GROUPS)}
+        metrics = deriving.derive(by_group)
         found.append({key: deriving.finish(values) for key, values in metrics.items()})
     return found
 

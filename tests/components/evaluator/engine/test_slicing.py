@@ -23,9 +23,9 @@ SPECS = """
 """
 
 
-def assign(slicer, count, columns):
-    members = slicer.assign(count, columns)
-    keys = slicer.keys
+def assign(slicer, count, columns, numbers):
+    members = slicer.assign(count, columns, numbers)
+    keys = list(numbers)
     pairs = zip(members.rows.tolist(), members.slices.tolist(), strict=True)
     found = [(row, keys[number]) for row, number in pairs]
     assert len(found) == len(set(found)), "an example is in a slice once"
@@ -46,7 +46,7 @@ def expect(config, rows):
 @pytest.mark.parametrize("seed", range(3))
 def test_as_tfma_does(seed):
     config = text_format.Parse(SPECS, config_pb2.EvalConfig())
-    slicer = Slicer(config)
+    slicer, numbers = Slicer(config), {}
     random = np.random.default_rng(seed)
     for _ in range(3):
         # None, one or several values; some of them twice.
@@ -68,11 +68,11 @@ def test_as_tfma_does(seed):
             }
             for c, s, p in zip(color, size, part, strict=True)
         ]
-        assert assign(slicer, len(color), columns) == expect(config, rows)
+        assert assign(slicer, len(color), columns, numbers) == expect(config, rows)
 
 
 def test_text_that_is_none():
     config = text_format.Parse('slicing_specs { feature_keys: "a" }', config_pb2.EvalConfig())
     columns = {"a": make_lists([[b"\xff"]], pa.large_binary())}
     with pytest.raises(ValueError, match=r"sliced by 'a', which has the value .*UTF-8"):
-        Slicer(config).assign(1, columns)
+        Slicer(config).assign(1, columns, {})
