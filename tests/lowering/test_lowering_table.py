@@ -1,5 +1,7 @@
 """Op by op: what lowers to XLA, and that it then computes what a session computes."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -473,6 +475,20 @@ def test_a_shape_argument_that_depends_on_data():
     with pytest.raises(ValueError, match=message) as raised:
         run_on_device(build, [M])
     assert "compile-time constant" in str(raised.value)
+
+
+def test_a_gradient_that_cannot_be_lowered_names_what_it_is_of():
+    def build(x):
+        rows = tf.boolean_mask(x, x[:, 0] > 0)
+        y = tf.sort(rows, axis=0)  # TopKV2
+        return [tf.reduce_sum(tf.gradients(tf.reduce_sum(y), x)[0])]
+
+    here = r"\S*test_lowering_table.py"
+    message = rf"made at {here}:(\d+) for the gradient of `sort/TopKV2` \({here}:(\d+)\), cannot"
+    with pytest.raises(ValueError, match=message) as raised:
+        run_on_device(build, [M])
+    lines = re.search(message, str(raised.value))
+    assert int(lines[1]) == int(lines[2]) + 1
 
 
 def test_an_op_inside_a_loop_that_cannot_be_lowered():

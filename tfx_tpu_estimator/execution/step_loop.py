@@ -19,7 +19,7 @@ from tfx_tpu_estimator.lowering.step_graph import (
     list_batch_ops,
     paste_piece,
 )
-from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op
+from tfx_tpu_estimator.lowering.unsupported import describe_origin, find_op
 
 # The most steps of one run.
 MAX_STEPS = 1000
@@ -272,7 +272,7 @@ class StepLoop:
         for name in re.findall(rf"{_PREFIX}/([^\s}},\]]+)", error.message or ""):
             op = find_op(self._graph, name)
             if op is not None:
-                message = f"{error.message}\nOp `{name}` was made at {describe_line(op.traceback)}."
+                message = f"{error.message}\nOp `{name}` was made at {describe_origin(op)}."
                 return type(error)(error.node_def, op, message)
         return error
 

@@ -14,7 +14,7 @@ from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSi
 from tfx_tpu_estimator.lowering.stablehlo import convert_module
 from tfx_tpu_estimator.lowering.tf_internals_tracing import eager_mode
 from tfx_tpu_estimator.lowering.trace import TracedModel
-from tfx_tpu_estimator.lowering.unsupported import describe_line, find_op, walk_nodes
+from tfx_tpu_estimator.lowering.unsupported import describe_origin, find_op, walk_nodes
 
 
 def lower_model(
@@ -204,7 +204,7 @@ def _importer(traced: TracedModel, device_graph: DeviceGraph, stand_ins: list[tf
 def _dynamic_result_error(name: str, tensor: tf.Tensor) -> ValueError:
     return ValueError(
         f"Op `{tensor.op.name}` of type {tensor.op.type}, made at "
-        f"{describe_line(tensor.op.traceback)}, gives `{name}` a shape that depends on data, "
+        f"{describe_origin(tensor.op)}, gives `{name}` a shape that depends on data, "
         "which a TPU program cannot return. Return a tensor of static shape (for instance a mask "
         "instead of the selected rows) and select on the host, in host_call or metric_fn."
     )
@@ -229,7 +229,7 @@ def _lowering_error(graph: tf.Graph, error: Exception) -> ValueError:
         op = find_op(owner, node.name) if node.name in wanted and owner is not None else None
         if op is not None:
             return ValueError(
-                f"Op `{op.name}` of type {op.type}, made at {describe_line(op.traceback)}, cannot "
+                f"Op `{op.name}` of type {op.type}, made at {describe_origin(op)}, cannot "
                 "be lowered to a TPU program. Make its shapes and its shape arguments static, or "
                 f"do it on the host, in input_fn or host_call. TensorFlow says: {said}"
             )

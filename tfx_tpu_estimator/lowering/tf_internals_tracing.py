@@ -240,6 +240,17 @@ def find_function_graph(graph: tf.Graph, name: str) -> tf.Graph | None:
     return getattr(function, "graph", None)
 
 
+def find_differentiated(op: tf.Operation) -> tf.Operation | None:
+    """Returns the user's op of whose gradient `op` is a part; None if it is of no gradient.
+
+    TensorFlow notes it while it builds gradients; no public name gives it.
+    """
+    original = getattr(op, "_original_op", None)
+    while (before := getattr(original, "_original_op", None)) is not None:
+        original = before
+    return original
+
+
 @functools.cache
 def list_device_ops() -> frozenset[str]:
     """Returns the types of op that TensorFlow can lower to XLA.

@@ -15,7 +15,11 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.source_files import find_original
 from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
-from tfx_tpu_estimator.lowering.tf_internals_tracing import find_function_graph, list_device_ops
+from tfx_tpu_estimator.lowering.tf_internals_tracing import (
+    find_differentiated,
+    find_function_graph,
+    list_device_ops,
+)
 
 _INPUT_FN = "Do it in input_fn, which runs on the host before the batch goes to the TPU"
 _OUTPUT = "pass its tensors out through host_call or eval_metrics and do it there"
@@ -140,7 +144,19 @@ def walk_nodes(
 def find_line(owner: tf.Graph | None, name: str) -> str:
     """Returns `file:line` of the user's code that made the op `name` of `owner`."""
     op = find_op(owner, name) if owner is not None else None
-    return describe_line(op.traceback if op is not None else [])
+    return describe_line([]) if op is None else describe_origin(op)
+
+
+def describe_origin(op: tf.Operation) -> str:
+    """Returns `file:line` of the user's code that made an op; of a gradient, also of what.
+
+    Where gradients are asked for is rarely where something is to be changed.
+    """
+    line = describe_line(op.traceback)
+    original = find_differentiated(op)
+    if original is None:
+        return line
+    return f"{line} for the gradient of `{original.name}` ({describe_line(original.traceback)})"
 
 
 def check_ops(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef, fed: set[str]) -> None:
