@@ -8,6 +8,7 @@ import sys
 import click
 
 from tfx_tpu_estimator.cli.common_options import no_cache_option, run_directory_option
+from tfx_tpu_estimator.cli.needed_packages import require_tfx
 
 
 @click.command()
@@ -29,6 +30,7 @@ def demo(name: str, output: str, steps: int | None, use_tpu: bool | None, no_cac
     """
     from tfx_tpu_estimator.pipelines import console
 
+    require_tfx()
     console.quiet_third_parties()
     run_demo = importlib.import_module("tfx_tpu_estimator.examples.demo").run_demo
     code = run_demo(name, output, train_steps=steps, use_tpu=use_tpu, enable_cache=not no_cache)

@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.needed_packages import require_tfx
+
 
 def open_model(reference: str, metadata: str | None) -> tuple[Any, Any]:
     """Opens a lineage store and finds a model in it.
@@ -24,15 +26,9 @@ def open_model(reference: str, metadata: str | None) -> tuple[Any, Any]:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)
-    try:
-        finding = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.finding")
-        store_module = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.mlmd_store")
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in ("tfx", "ml_metadata"):
-            raise
-        raise click.ClickException(
-            "TFX is not installed: pip install 'tfx-tpu-estimator[tfx]'."
-        ) from error
+    require_tfx()
+    finding = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.finding")
+    store_module = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.mlmd_store")
     where = metadata or finding.find_store(reference)
     if metadata is not None and os.path.isdir(metadata):
         where = finding.find_store_in(metadata) or metadata

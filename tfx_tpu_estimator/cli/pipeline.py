@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from tfx_tpu_estimator.cli.common_options import (
     pipeline_file,
     run_directory_option,
 )
+from tfx_tpu_estimator.cli.needed_packages import require_tfx
 
 
 @click.group()
@@ -247,8 +247,7 @@ def _load(file: str, directory: str, log_file: str | None) -> Any:
     """Loads the configuration; logs go to the file, and only our own to the terminal."""
     from tfx_tpu_estimator.pipelines import console
 
-    if importlib.util.find_spec("tfx") is None:
-        raise click.ClickException("TFX is not installed: pip install 'tfx-tpu-estimator[tfx]'.")
+    require_tfx()
     console.quiet_third_parties()
     if log_file is not None:
         console.send_logs_to(log_file)

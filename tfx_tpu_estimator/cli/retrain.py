@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 import click
 
+from tfx_tpu_estimator.cli.common_options import metadata_option, output_option
 from tfx_tpu_estimator.cli.lineage_source import open_model
 
 _RESTORED = "TFX_TPU_ESTIMATOR_SETTINGS_RESTORED"
@@ -21,7 +22,7 @@ _RESTORED = "TFX_TPU_ESTIMATOR_SETTINGS_RESTORED"
 
 @click.command()
 @click.argument("model")
-@click.option("--metadata", help="SQLite file, or postgresql://... or mysql://...")
+@metadata_option
 @click.option(
     "--keep",
     metavar="DIR",
@@ -29,7 +30,7 @@ _RESTORED = "TFX_TPU_ESTIMATOR_SETTINGS_RESTORED"
     help="Keep the new model in this directory, which is new or empty. Default: it is removed.",
 )
 @click.option("--anyway", is_flag=True, help="Train with other data or another module, too.")
-@click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@output_option()
 def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, output: str) -> None:
     """Train a model again from what was recorded, and say whether it is identical.
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.needed_packages import require_tfx
+
 _SHOWN = 10
 
 
@@ -23,17 +25,12 @@ def explain_failures(output: str) -> Iterator[None]:
         output: `table` or `json`.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    require_tfx()
     try:
         with warnings.catch_warnings():
             # Packages that TensorFlow imports warn of this Python's age.
             warnings.simplefilter("ignore", FutureWarning)
             yield
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] != "tfx":
-            raise
-        raise click.ClickException(
-            "TFX is not installed: pip install 'tfx-tpu-estimator[tfx]'."
-        ) from error
     except (ValueError, OSError) as error:
         if output == "json":
             click.echo(json.dumps({"ok": False, "reason": str(error)}, indent=2))
