@@ -25,7 +25,8 @@ from .functions_form import TrainedModel, count_epochs, train_functions
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
 from .lock import hold_directory
 from .preflight import check_preflight, run_preflight
-from .provenance import describe_provenance, is_source
+from .provenance import describe_provenance, describe_training, is_source
+from .repeatable import TrainingNotes, repeatable
 from .run_fn_form import train_run_fn
 from .trainer_fn_form import train_trainer_fn
 
@@ -76,17 +77,16 @@ class Executor(base_executor.BaseExecutor):
             if inputs.options.verify_examples:
                 verify_files(inputs.train, inputs.evaluation)
             # 4. Training and export.
-            if module.form is not ModuleForm.FUNCTIONS:
-                train = train_run_fn if module.form is ModuleForm.RUN_FN else train_trainer_fn
-                trained = train(module, inputs, input_dict, exec_properties, model.uri, durable)
-            else:
-                serving_dir = path_utils.serving_model_dir(model.uri)
-                trained = train_functions(module, inputs, durable, serving_dir)
+            notes = TrainingNotes(durable)
+            with repeatable(inputs.options.seed, notes):
+                trained = _train(module, inputs, input_dict, exec_properties, model.uri, durable)
             # 5. Records.
             io_utils.copy_dir(durable, model_run.uri)
+            serving_path = path_utils.serving_model_path(model.uri)
             facts = {
-                **_describe_run(module, trained, path_utils.serving_model_path(model.uri)),
-                **describe_provenance(inputs, module.source, durable),
+                **_describe_model(module, trained, serving_path),
+                **describe_training(inputs, trained, notes.facts, durable),
+                **describe_provenance(inputs, module.source),
             }
             _write_record(model.uri, module, inputs, exec_properties, facts, trained)
             for artifact in (model, model_run):
@@ -95,9 +95,25 @@ class Executor(base_executor.BaseExecutor):
             fileio.rmtree(durable)
 
 
-def _describe_run(module: UserModule, trained: TrainedModel, serving_path: str) -> dict[str, Any]:
+def _train(
+    module: UserModule,
+    inputs: TrainerInputs,
+    input_dict: dict[str, list[types.Artifact]],
+    exec_properties: dict[str, Any],
+    model_uri: str,
+    durable: str,
+) -> TrainedModel:
+    """Trains a module in the way of its form."""
+    if module.form is ModuleForm.FUNCTIONS:
+        serving_dir = path_utils.serving_model_dir(model_uri)
+        return train_functions(module, inputs, durable, serving_dir)
+    train = train_run_fn if module.form is ModuleForm.RUN_FN else train_trainer_fn
+    return train(module, inputs, input_dict, exec_properties, model_uri, durable)
+
+
+def _describe_model(module: UserModule, trained: TrainedModel, serving_path: str) -> dict[str, Any]:
     """Collects what is known about the model, as custom properties."""
-    facts = {
+    return {
         constants.GLOBAL_STEP: trained.global_step,
         constants.SERVING_TAG_SETS: join_tag_sets(list_tag_sets(serving_path)),
         constants.MODEL_DIGEST: compute_model_digest(serving_path),
@@ -105,12 +121,6 @@ def _describe_run(module: UserModule, trained: TrainedModel, serving_path: str) 
         constants.CODE_DIGEST: code_digest(),
         **describe_versions(),
     }
-    if trained.program is not None:
-        options = trained.program.options
-        facts[constants.TRAIN_BATCH_SIZE] = options.train_batch_size
-        facts[constants.SEED] = options.seed
-        facts[constants.REPLICAS] = trained.replicas
-    return facts
 
 
 def _write_record(

@@ -12,10 +12,18 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.runs.training_log import TrainingFacts
+
 from .. import constants
-from ..digest import combine_digests, compute_directory_digest, compute_file_digest
+from ..digest import (
+    combine_digests,
+    compute_directory_digest,
+    compute_file_digest,
+    compute_text_digest,
+)
 from ..examples import SplitFiles, list_split_files
 from ..module_source import ModuleSource
+from .functions_form import TrainedModel
 from .inputs import TrainerInputs
 from .program_hash import hash_program
 
@@ -27,6 +35,8 @@ _MAX_PARTS = 50
 _SETTINGS = (
     "JAX_DEFAULT_MATMUL_PRECISION",
     "NVIDIA_TF32_OVERRIDE",
+    # The order of sets of strings in a module.
+    "PYTHONHASHSEED",
     "TFX_TPU_ESTIMATOR_PLATFORM",
     "TF_CUDNN_DETERMINISTIC",
     "TF_DETERMINISTIC_OPS",
@@ -39,25 +49,58 @@ _SETTINGS = (
 _DEFAULTS = {"TF_ENABLE_ONEDNN_OPTS": "1"}
 
 
-def describe_provenance(
-    inputs: TrainerInputs, source: ModuleSource, checkpoint_dir: str
-) -> dict[str, Any]:
+def describe_provenance(inputs: TrainerInputs, source: ModuleSource) -> dict[str, Any]:
     """Digests what a run read, and names what it ran on.
 
     Args:
         inputs: Data, schema and the rest.
         source: Source of the user's module.
-        checkpoint_dir: Where its checkpoints are.
 
     Returns:
         Custom properties of the Model; None where something was not given.
     """
     return {
         **digest_inputs(inputs),
-        constants.PROGRAM_HASH: hash_program(checkpoint_dir),
         **pack_source(source),
         **describe_environment(),
     }
+
+
+def describe_training(
+    inputs: TrainerInputs,
+    trained: TrainedModel,
+    facts: TrainingFacts | None,
+    checkpoint_dir: str,
+) -> dict[str, Any]:
+    """Says with which seed, replicas, batches and program a model was trained.
+
+    Args:
+        inputs: The inputs of the execution.
+        trained: What came of it.
+        facts: Facts of the training; None where a module has trained without an estimator.
+        checkpoint_dir: The durable directory.
+
+    Returns:
+        Custom properties of the Model; None where something is not known.
+    """
+    if facts is not None:
+        return {
+            constants.SEED: facts.seed,
+            constants.REPLICAS: facts.replicas,
+            constants.PROCESSES: facts.processes,
+            constants.TRAIN_BATCH_SIZE: facts.batch_size,
+            # What the devices run, where there are any; else the graph that TensorFlow ran.
+            constants.PROGRAM_HASH: facts.program or hash_program(facts.model_dir),
+        }
+    options = inputs.options if trained.program is None else trained.program.options
+    described: dict[str, Any] = {
+        constants.SEED: options.seed,
+        constants.PROGRAM_HASH: hash_program(checkpoint_dir),
+    }
+    if trained.program is not None:
+        described[constants.REPLICAS] = trained.replicas
+        described[constants.TRAIN_BATCH_SIZE] = options.train_batch_size
+    return described
 
 
 def digest_inputs(inputs: TrainerInputs) -> dict[str, str | None]:
@@ -71,6 +114,8 @@ def digest_inputs(inputs: TrainerInputs) -> dict[str, str | None]:
         else None,
         constants.TRANSFORM_GRAPH_DIGEST: _digest_folder(data.transform_graph_path),
         constants.BASE_MODEL_DIGEST: _digest_folder(data.base_model),
+        constants.STATISTICS_DIGEST: _digest_folder(data.statistics_path),
+        constants.HYPERPARAMETERS_DIGEST: _digest_values(data.hyperparameters),
     }
 
 
@@ -143,6 +188,10 @@ def _digest_split(files: SplitFiles) -> str:
 
 def _digest_folder(path: str | None) -> str | None:
     return compute_directory_digest(path) if path else None
+
+
+def _digest_values(values: Any) -> str | None:
+    return None if values is None else compute_text_digest({"": json.dumps(values, sort_keys=True)})
 
 
 def _read_version(package: str) -> str | None:

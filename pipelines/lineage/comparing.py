@@ -21,6 +21,8 @@ BEFORE = {
     constants.SCHEMA_DIGEST: "schema",
     constants.TRANSFORM_GRAPH_DIGEST: "transform graph",
     constants.BASE_MODEL_DIGEST: "base model",
+    constants.HYPERPARAMETERS_DIGEST: "hyperparameters",
+    constants.STATISTICS_DIGEST: "statistics",
     constants.MODULE_DIGEST: "user module",
 }
 VERSIONS = {
@@ -37,6 +39,7 @@ _AFTER = {
     constants.SEED: "seed",
     constants.TRAIN_BATCH_SIZE: "batch size",
     constants.REPLICAS: "number of replicas",
+    constants.PROCESSES: "number of processes",
     constants.PROGRAM_HASH: "program",
     constants.GLOBAL_STEP: "number of steps",
 }

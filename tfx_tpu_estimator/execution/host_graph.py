@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.config.embedding_plan import EmbeddingPlan
+from tfx_tpu_estimator.config.seeds import find_seed
 from tfx_tpu_estimator.inputs.input_fn import Batch, build_batch, call_input_fn
 from tfx_tpu_estimator.lowering.embedding_host import look_up_on_host
 from tfx_tpu_estimator.lowering.embedding_inputs import prepare_features
@@ -125,10 +126,10 @@ def new_graph(config: Any, seed: int | None = None) -> Iterator[tf.Graph]:
 
     Args:
       config: The RunConfig.
-      seed: Default: the one of `config`.
+      seed: Default: the one of `config`, else the default one.
     """
     with contextlib.ExitStack() as stack:
-        seed = config.tf_random_seed if seed is None else seed
+        seed = find_seed(config.tf_random_seed) if seed is None else seed
         graph = stack.enter_context(seeded_graph(seed))
         if config.device_fn is not None:
             stack.enter_context(graph.device(config.device_fn))

@@ -16,6 +16,7 @@ from tfx_tpu_estimator.errors import ExportError
 from tfx_tpu_estimator.execution.host_graph import HostModel, session_config
 from tfx_tpu_estimator.export.export_graph import ExportGraph
 from tfx_tpu_estimator.export.extra_assets import copy_assets_extra
+from tfx_tpu_estimator.export.function_names import number_functions
 from tfx_tpu_estimator.export.receiver_calls import check_result
 from tfx_tpu_estimator.export.serving_graph import SERVE_TAGS, build_cpu_graph, build_tpu_graph
 from tfx_tpu_estimator.export.staging import describe, publish_export
@@ -162,8 +163,7 @@ def write_saved_model(
         for graph in graphs[1:]:
             _add_graph(builder, graph, strip_default_attrs)
         builder.save(as_text=as_text)
-        if not targets.to_cpu:
-            _remove_metagraph(directory, SERVE_TAGS, as_text)
+        _finish(directory, None if targets.to_cpu else SERVE_TAGS, as_text)
         copy_assets_extra(assets_extra or {}, directory)
 
     try:
@@ -246,7 +246,8 @@ def _add_graph(builder, exported: ExportGraph, strip: bool) -> None:
         )
 
 
-def _remove_metagraph(directory: str, tags: tuple[str, ...], as_text: bool) -> None:
+def _finish(directory: str, unwanted: tuple[str, ...] | None, as_text: bool) -> None:
+    """Takes the metagraph that is not wanted out of a SavedModel, and numbers its functions."""
     from google.protobuf import text_format
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -258,10 +259,12 @@ def _remove_metagraph(directory: str, tags: tuple[str, ...], as_text: bool) -> N
         text_format.Parse(content, saved_model)
     else:
         saved_model.ParseFromString(content)
-    kept = [m for m in saved_model.meta_graphs if set(m.meta_info_def.tags) != set(tags)]
+    kept = [m for m in saved_model.meta_graphs if set(m.meta_info_def.tags) != set(unwanted or ())]
     result = saved_model_pb2.SavedModel(
         saved_model_schema_version=saved_model.saved_model_schema_version, meta_graphs=kept
     )
+    if not number_functions(result) and unwanted is None:
+        return
     with tf.io.gfile.GFile(path, "wb") as f:
         if as_text:
             f.write(text_format.MessageToString(result))

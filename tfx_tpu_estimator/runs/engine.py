@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from tfx_tpu_estimator.config.input_pipeline import (
     validate_hosts,
 )
 from tfx_tpu_estimator.config.run_config import RunConfig
+from tfx_tpu_estimator.config.seeds import choose_seed
 from tfx_tpu_estimator.config.topology import (
     Topology,
     refuse_replica_across_hosts,
@@ -133,9 +133,7 @@ class Engine:
         self._devices: tuple[Any, ...] | None = None
         self._group: ProcessGroup | None = None
         self._executables: dict[str, Any] = {}
-        seed = model.config.tf_random_seed
-        # Without a seed every run is another, but its replicas and restarts must agree on one.
-        self._seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+        self._seed = choose_seed(model.config.tf_random_seed)
 
     @property
     def group(self) -> ProcessGroup:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tfx_tpu_estimator.checkpoints.fit import create_fit_hook
 from tfx_tpu_estimator.checkpoints.warm_start import apply_warm_start
+from tfx_tpu_estimator.config.seeds import choose_seed
 from tfx_tpu_estimator.execution.host_eval import run_evaluation
 from tfx_tpu_estimator.execution.host_graph import HostModel, TrainingStart, build_host_graph
 from tfx_tpu_estimator.execution.host_predict import run_prediction, select_predictions
@@ -21,6 +21,7 @@ from tfx_tpu_estimator.inputs.position import (
 from tfx_tpu_estimator.modes import ModeKeys
 from tfx_tpu_estimator.runs.host_training import run_host_training
 from tfx_tpu_estimator.runs.requests import EvaluateRequest, PredictRequest, TrainRequest
+from tfx_tpu_estimator.runs.training_log import TrainingFacts, tell_training
 from tfx_tpu_estimator.summaries.progress import Progress
 
 
@@ -55,7 +56,16 @@ class HostRunner:
         """Trains, and saves checkpoints; see `Estimator.train`."""
         batch_size = self._batch_sizes.get(ModeKeys.TRAIN)
         start = self._find_start(request, batch_size)
-        model_start = TrainingStart(seed=start.seed or 0, batches=start.batches[0])
+        seed = start.seed or 0
+        model_start = TrainingStart(seed=seed, batches=start.batches[0])
+        tell_training(
+            TrainingFacts(
+                model_dir=str(self._model.config.model_dir),
+                seed=seed,
+                replicas=self.num_replicas,
+                batch_size=batch_size,
+            )
+        )
         with build_host_graph(
             self._model, request.input_fn, ModeKeys.TRAIN, batch_size, model_start
         ) as built:
@@ -69,11 +79,8 @@ class HostRunner:
         seed = self._model.config.tf_random_seed
         if seed is None and saved is not None:
             seed = saved.seed
-        if seed is None:
-            # Without a seed every run is another, but one that goes on must agree with itself.
-            seed = random.SystemRandom().randrange(2**31)
         start = resume_position(saved, start_host_position(batch_size))
-        return dataclasses.replace(start, seed=seed)
+        return dataclasses.replace(start, seed=choose_seed(seed))
 
     def evaluate(self, request: EvaluateRequest) -> dict[str, Any]:
         """Returns metrics by name; see `Estimator.evaluate`."""

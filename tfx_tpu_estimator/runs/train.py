@@ -32,6 +32,7 @@ from tfx_tpu_estimator.runs.preemption import TerminationWatch, TrainingTerminat
 from tfx_tpu_estimator.runs.requests import TrainRequest
 from tfx_tpu_estimator.runs.saver_hook import DeviceSaverHook, MirrorHook
 from tfx_tpu_estimator.runs.session_writes import SessionWrites
+from tfx_tpu_estimator.runs.training_log import TrainingFacts, tell_training
 from tfx_tpu_estimator.runs.training_loop import StepRunner
 from tfx_tpu_estimator.summaries.event_writer import TrainingRecorder
 from tfx_tpu_estimator.summaries.progress import Progress
@@ -60,9 +61,23 @@ def train(engine: Engine, request: TrainRequest) -> None:
     deployed = built.prepare(deployed)
     with built.traced.host_scope("training"):
         apply_warm_start(request.warm_start, request.checkpoint)
+    _tell(engine, setting, built)
     # 3. Steps.
     with TerminationWatch() as watch, _show(engine, request) as progress:
         _TrainingRun(engine, setting, built, deployed, request, progress, watch).run()
+
+
+def _tell(engine: Engine, setting: InputSetting, built: BuiltModel) -> None:
+    tell_training(
+        TrainingFacts(
+            model_dir=str(engine.model.config.model_dir),
+            seed=engine.seed,
+            replicas=engine.topology.num_replicas,
+            processes=engine.group.count,
+            batch_size=setting.sizes.total,
+            program=built.executable.program.digest,
+        )
+    )
 
 
 def _show(engine: Engine, request: TrainRequest) -> Progress:

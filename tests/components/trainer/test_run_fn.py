@@ -64,8 +64,8 @@ def test_run_fn_trains_and_exports(trainer):
     assert sorted(os.listdir(model.uri)) == ["Format-Serving", "Run"]
     assert model.get_int_custom_property("global_step") == 20
     assert model.get_string_custom_property("serving_tag_sets") == "serve;serve,tpu"
-    # What run_fn did with batches and replicas is its own business.
-    assert not model.has_custom_property("train_batch_size")
+    assert model.get_int_custom_property("train_batch_size") == 8
+    assert model.get_int_custom_property("replicas") == 1
     assert "model.ckpt-20.index" in "".join(os.listdir(model_run.uri)) or any(
         name.startswith("model.ckpt-20") for name in os.listdir(model_run.uri)
     )
