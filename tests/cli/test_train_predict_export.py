@@ -136,6 +136,9 @@ def test_export(root, tmp_path, more, tags):
         (("--param", "seed=3"), 2, "`--param` sets `--seed`, which has an option"),
         (("--checkpoint", "no/such"), 1, "no/such"),
         (("--key", "nothing"), 1, "nothing"),
+        (("--params", "[1]"), 2, "is no JSON object; got '\\[1\\]'"),
+        (("--label-key", "labl"), 2, "`--label-key` is 'labl'; .* Did you mean 'label'"),
+        (("--schema", __file__), 2, "`--schema`: .* is not a tensorflow_metadata Schema"),
     ],
 )
 def test_mistakes_are_told_in_words(root, monkeypatch, arguments, code, text):
@@ -146,6 +149,31 @@ def test_mistakes_are_told_in_words(root, monkeypatch, arguments, code, text):
     assert re.search(text, message)
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
+
+
+def test_a_truncated_file_and_the_record_of_another_schema_are_named(root, tmp_path):
+    (tmp_path / "cut.rec").write_bytes((root / "train.rec").read_bytes()[:-7])
+    write_records(tmp_path / "other.rec", [make_example(x=[1.0], kind=1, label=0)])
+    for file, reason in (("cut.rec", "at record 39"), ("other.rec", "feature 'x': expected")):
+        path = tmp_path / file
+        result = train(root, tmp_path / file[:3], 20, "--train-files", path)
+        assert result.exit_code == 1, result.output
+        assert (str(path) in result.stderr, reason in result.stderr) == (True, True), result.stderr
+        result = predict(root, "--files", path)
+        assert result.exit_code == 1, result.output
+        assert (str(path) in result.stderr, reason in result.stderr) == (True, True), result.stderr
+
+
+def test_a_folder_and_a_hyperparameter_of_nearly_the_same_name(root, tmp_path):
+    write_records(tmp_path / "part", [])
+    result = predict(root, "--files", tmp_path, "--param", "learning_rat=1")
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.split())
+    assert f"It is a directory: give a pattern of its files, such as '{tmp_path}/*'." in message
+    result = predict(root, "--param", "learning_rat=1", "--limit", 1)
+    assert result.exit_code == 0
+    assert "`--param` has 'learning_rat'" in result.stderr
+    assert "Did you mean `learning_rate`?" in result.stderr
 
 
 def test_what_is_missing_is_said_before_training(root, tmp_path):
@@ -163,7 +191,7 @@ def test_files_that_are_no_records_are_told(root, tmp_path, option):
         "--files", tmp_path / "text.rec", option,
     )  # fmt: skip
     assert result.exit_code == 1
-    assert "corrupted record at 0" in result.stderr.splitlines()[-1]
+    assert "text.rec' is corrupt at record 0" in result.stderr.splitlines()[-1]
 
 
 def test_functions_are_told_of_compression(root, tmp_path):

@@ -63,7 +63,8 @@ def predict(quiet: bool, traceback: bool, **values: Any) -> None:
             checkpoint_path=values["checkpoint"],
         )
         count = 0
-        for example in itertools.islice(examples, values["limit"]):
-            click.echo(json.dumps(plain(example), ensure_ascii=False), file=session.out)
-            count += 1
+        with program.explain_data_errors("predict_files"):
+            for example in itertools.islice(examples, values["limit"]):
+                click.echo(json.dumps(plain(example), ensure_ascii=False), file=session.out)
+                count += 1
         session.say(f"{count} examples")

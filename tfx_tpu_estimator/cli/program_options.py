@@ -27,6 +27,9 @@ _RENAMED = {
     "checkpoint_path": "--checkpoint",
     "export_dir_base": "--export-dir",
     "seed": "--seed",
+    "schema_path": "--schema",
+    **{f"params['{name}_files']": f"--{name}-files" for name in ("train", "eval")},
+    "params['predict_files']": "--files",
     **{name: f"--{name.replace('_', '-')}" for name in _OPTIONS},
 }
 
@@ -39,12 +42,15 @@ class HyperparametersType(ParameterType):
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, dict):  # converted already
             return value
-        if not value.lstrip().startswith("{"):
+        if not value.lstrip().startswith(("{", "[")):
             return dict([super().convert(value, param, ctx)])
         try:
-            return json.loads(value)
+            given = json.loads(value)
         except ValueError as error:
             self.fail(f"is no JSON object: {error}; got {value!r}.", param, ctx)
+        if not isinstance(given, dict):
+            self.fail(f"is no JSON object; got {value!r}.", param, ctx)
+        return given
 
 
 _SHARED = (

@@ -124,7 +124,7 @@ class _Echo(logging.Handler):
     """Writes to what the standard error is at that moment; native_output_aside changes it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        click.echo(name_program_options(self.format(record)), err=True)
 
 
 @contextlib.contextmanager

@@ -99,9 +99,11 @@ def _train(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     if found:
         session.say(f"Going on from step {start}: {found}")
     began = time.monotonic()
-    estimator.train(train_input_fn, max_steps=values["max_steps"])
+    with program.explain_data_errors("train_files"):
+        estimator.train(train_input_fn, max_steps=values["max_steps"])
     seconds = time.monotonic() - began
-    metrics = estimator.evaluate(eval_input_fn, steps=eval_steps) if eval_input_fn else None
+    with program.explain_data_errors("eval_files"):
+        metrics = estimator.evaluate(eval_input_fn, steps=eval_steps) if eval_input_fn else None
     export = None
     if receiver_fn is not None:
         with native_output_aside():  # XLA's notes on its devices

@@ -159,7 +159,7 @@ def _describe_lack(module: types.ModuleType, label: str) -> str:
         f"module {label!r} lacks `model_fn`; it has {', '.join(own) or 'no functions'}. Needed are "
         "`model_fn(features, labels, mode, params)` and those of `train_input_fn(params)`, "
         "`eval_input_fn(params)`, `predict_input_fn(params)` and `serving_input_receiver_fn()` "
-        "whose programs shall be compiled."
+        "that what is asked for needs."
     )
 
 

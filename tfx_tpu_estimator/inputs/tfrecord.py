@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -49,10 +50,11 @@ def list_files(patterns: str | Sequence[str], what: str = "files") -> list[str]:
     for pattern in patterns:
         matches = [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
         if not matches:
-            raise EmptySplitError(
-                f"`{what}`: the pattern {pattern!r} matches no file. Check the path and that "
-                "the step that writes these files has run."
-            )
+            way_out = "Check the path and that the step that writes these files has run."
+            if tf.io.gfile.isdir(pattern):
+                files = os.path.join(pattern, "*")
+                way_out = f"It is a directory: give a pattern of its files, such as {files!r}."
+            raise EmptySplitError(f"`{what}`: the pattern {pattern!r} matches no file. {way_out}")
         found.update(matches)
     return sorted(found)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,10 @@ from tfx_tpu_estimator.components.estimator_from_options import (
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions, option_names
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.inputs import tfrecord
+from tfx_tpu_estimator.suggestions import suggest
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,6 +153,22 @@ class ModuleProgram:
 
         return build_schema_serving_input_receiver_fn(read_schema(path), self.options.label_key)
 
+    def explain_data_errors(self, key: str) -> contextlib.AbstractContextManager[None]:
+        """Makes errors in the block name the bad record of files that the schema parses.
+
+        Args:
+            key: Which files the block reads: `train_files`, `eval_files` or `predict_files`.
+        """
+        own = self._own(f"{key.removesuffix('_files')}_input_fn")
+        path, label_key = self.data.schema_path, self.options.label_key
+        if own is not None or path is None or label_key is None or not getattr(self.data, key):
+            return contextlib.nullcontext()
+        from tfx_tpu_estimator.module_program.data_errors import explain_data_errors
+
+        return explain_data_errors(
+            getattr(self.data, key), path, label_key, labelled=key != "predict_files"
+        )
+
     def count_eval_steps(self) -> int | None:
         """Returns the batches of an evaluation; None for the whole input.
 
@@ -187,6 +208,14 @@ class ModuleProgram:
                 f"module {self.functions.name!r} lacks `{name}`: write it, or give both `schema` "
                 f"and `label_key`, from which one is built; got {path!r} and {label_key!r}."
             )
+        from tfx_tpu_estimator.inputs.schema import read_schema
+
+        names = [feature.name for feature in read_schema(path).feature]
+        if label_key not in names:
+            raise ValueError(
+                f"`label_key` is {label_key!r}; the schema has the features {names}."
+                f"{suggest(label_key, names)}"
+            )
         return path
 
 
@@ -220,9 +249,23 @@ def build_program(
     own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
     _check_free(rest, own, "`estimator_params()`")
     _check_free(params or {}, {**own, **dict.fromkeys(option_names())}, "`params`")
+    _warn_of_unknown(params or {}, [*rest, *own, *option_names()])
     return ModuleProgram(
         functions=functions, options=merged, params={**rest, **(params or {}), **own}, data=data
     )
+
+
+def _warn_of_unknown(params: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Warns of hyperparameters that nothing names, where one of nearly the same name is."""
+    for name in sorted(set(params) - set(known)):
+        meant = suggest(name, known, quote="`")
+        if meant:
+            _logger.warning(
+                "`params` has %r, which `estimator_params()` does not have; what reads it gets it."
+                "%s",
+                name,
+                meant,
+            )
 
 
 def _check_free(values: Mapping[str, Any], taken: Mapping[str, Any], origin: str) -> None:
