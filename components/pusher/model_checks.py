@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
+
+from tfx_tpu_estimator.tensorflow_messages import without_graph_stack, without_tensorflow_warnings
 
 from ..constants import SAVED_MODEL_FILE, SERVE_TAGS, SERVE_TPU_TAGS
 from ..saved_model import MetaGraph, read_meta_graphs
@@ -87,7 +88,8 @@ def _check_ops(path: str, options: PusherOptions) -> None:
 
 def _check_loads(path: str) -> None:
     _logger.info("Loading {serve} of %s to check it.", path)
-    with _without_advice(), tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    # TensorFlow advises its newer loader, which no server uses.
+    with without_tensorflow_warnings(), tf.Graph().as_default(), tf.compat.v1.Session() as session:
         try:
             tf.compat.v1.saved_model.load(session, list(SERVE_TAGS), path)
         except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
@@ -98,24 +100,8 @@ def _check_loads(path: str) -> None:
 
 
 def _describe_failure(error: Exception) -> str:
-    """Returns what went wrong, without the graph's stack, in one line."""
-    text = str(getattr(error, "message", None) or error)
-    if "Detected at node" in text:  # the stack comes first, then the node, then what is wrong
-        text = text.rpartition("\nNode: ")[2].partition("\n")[2]
-    text = text.split("\n\nOriginal stack trace")[0].split("\n\t [[")[0]
-    return " ".join(text.split()).removesuffix(".")
-
-
-@contextlib.contextmanager
-def _without_advice() -> Iterator[None]:
-    """Keeps TensorFlow from advising its newer loader, which no server uses."""
-    logger = tf.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    """Returns what went wrong, in one line."""
+    return " ".join(without_graph_stack(error).split()).removesuffix(".")
 
 
 def _describe(graphs: Mapping[tuple[str, ...], MetaGraph]) -> str:

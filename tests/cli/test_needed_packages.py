@@ -27,6 +27,7 @@ def missing(request, monkeypatch):
         ("lineage", "4"),
         ("retrain", "4"),
         ("demo", "taxi"),
+        ("evaluate", "model", "--examples", "data", "--eval-config", "config"),
         ("pipeline", "run", __file__),
         ("pipeline", "image", __file__, "--output-dir", "image"),
     ],
@@ -37,6 +38,6 @@ def test_what_is_missing_is_said(command, missing, monkeypatch, tmp_path):
         missing = "TFX"
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(main, list(command))
-    assert result.exit_code == 1
+    assert result.exit_code == (2 if command[0] == "evaluate" else 1)
     assert f"{missing} {WAY_OUT}" in result.output
     assert "Loading" not in result.output

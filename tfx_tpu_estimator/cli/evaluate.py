@@ -7,19 +7,15 @@ import sys
 
 import click
 
-from tfx_tpu_estimator.cli.native_output import quiet_deprecations, without_tensorflow_warnings
+from tfx_tpu_estimator.cli.common_options import examples_option, output_option
+from tfx_tpu_estimator.cli.native_output import quiet_deprecations
+from tfx_tpu_estimator.cli.needed_packages import require_tfx
+from tfx_tpu_estimator.tensorflow_messages import without_tensorflow_warnings
 
 
 @click.command()
 @click.argument("saved_model", type=click.Path())
-@click.option(
-    "--examples",
-    "patterns",
-    required=True,
-    multiple=True,
-    metavar="PATTERN",
-    help="TFRecord files of tf.Examples, gzip or not. May be given several times.",
-)
+@examples_option
 @click.option(
     "--eval-config",
     required=True,
@@ -53,15 +49,10 @@ from tfx_tpu_estimator.cli.native_output import quiet_deprecations, without_tens
     type=click.Path(),
     help="Directory for TFMA's files and evaluation.html. Default: none, with html `evaluation`.",
 )
-@click.option(
-    "--output",
-    "output_format",
-    type=click.Choice(["table", "json", "html"]),
-    default="table",
-    show_default=True,
-    help="json has everything, for other programs; html prints the path of the page.",
+@output_option(
+    "html", words="json has everything, for other programs; html prints the path of the page."
 )
-def evaluate(output_format: str, **arguments) -> None:
+def evaluate(output: str, **arguments) -> None:
     """Evaluate a SavedModel on examples: metrics by slice, thresholds, a page to look at.
 
     SAVED_MODEL is the directory of saved_model.pb; its {serve} graph predicts.
@@ -69,17 +60,12 @@ def evaluate(output_format: str, **arguments) -> None:
     Exit code: 0 if all thresholds were passed or there are none, 1 if not, 2 if something cannot be
     read or evaluated.
     """
+    require_tfx(exit_code=2)
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()
     quiet_deprecations()
     click.echo("Loading TensorFlow Model Analysis ...", err=True)
-    try:
-        command = importlib.import_module("tfx_tpu_estimator.components.evaluator.command")
-    except ImportError as error:
-        click.echo(
-            f"Error: {error}. Metrics need TFX: pip install 'tfx-tpu-estimator[tfx]'.", err=True
-        )
-        sys.exit(2)
-    if output_format == "html" and not arguments["out"]:
+    command = importlib.import_module("tfx_tpu_estimator.components.evaluator.command")
+    if output == "html" and not arguments["out"]:
         arguments["out"] = "evaluation"
     try:
         with without_tensorflow_warnings():
@@ -90,9 +76,9 @@ def evaluate(output_format: str, **arguments) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     click.echo(outcome.verdict, err=True)
-    if output_format == "json":
+    if output == "json":
         click.echo(outcome.to_json())
-    elif output_format == "html":
+    elif output == "html":
         click.echo(outcome.page)
     else:
         outcome.print_table()
