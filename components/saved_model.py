@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 from tfx.dsl.io import fileio
+from tfx.utils import path_utils
 
 from .constants import SAVED_MODEL_FILE
 
@@ -26,6 +27,35 @@ class MetaGraph:
     tags: tuple[str, ...]
     signatures: Mapping[str, frozenset[tuple[str, str, int]]]
     ops: frozenset[str]
+
+
+def find_saved_model(path: str, argument: str = "MODEL") -> str:
+    """Returns the SavedModel directory of a model.
+
+    Args:
+        path: A SavedModel directory or the directory of a Model artifact.
+        argument: Its name on the command line, for the message.
+
+    Raises:
+        FileNotFoundError: If it is neither.
+    """
+    for candidate in (path, path_utils.serving_model_dir(path)):
+        if fileio.exists(os.path.join(candidate, SAVED_MODEL_FILE)):
+            return candidate.rstrip("/")
+    raise FileNotFoundError(
+        f"`{argument}` must be a directory with a {SAVED_MODEL_FILE}, or a Model artifact; {path} "
+        f"{_describe_other(path)}."
+    )
+
+
+def _describe_other(path: str) -> str:
+    if not fileio.exists(path):
+        return "does not exist"
+    if not fileio.isdir(path):
+        return f"is a file; its directory is {os.path.dirname(path) or '.'}"
+    names = (os.fsdecode(name).rstrip("/") for name in fileio.listdir(path))
+    versions = sorted((name for name in names if name.isdigit()), key=int)
+    return "is a directory without one" + (f"; it has {', '.join(versions)}" if versions else "")
 
 
 def read_meta_graphs(path: str) -> dict[tuple[str, ...], MetaGraph]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
+import tensorflow as tf
 import tensorflow_model_analysis as tfma
 from google.protobuf import json_format, text_format
 from tensorflow_model_analysis.proto import config_pb2, validation_result_pb2
@@ -17,7 +19,7 @@ from tfx.components.util import udf_utils
 
 from tfx_tpu_estimator.inputs import tfrecord
 
-from ..saved_model import read_meta_graphs
+from ..saved_model import find_saved_model, read_meta_graphs
 from .beam_run import run_tfma
 from .choice import find_need_for_tfma
 from .engine.evaluation import Evaluation
@@ -86,7 +88,7 @@ def evaluate_model(
     """Evaluates a SavedModel on TFRecord files.
 
     Args:
-        saved_model: The directory of saved_model.pb.
+        saved_model: The directory of saved_model.pb, or of a Model artifact.
         patterns: Of files of tf.Examples.
         eval_config: File with a tfma.EvalConfig, as text or JSON.
         baseline: A SavedModel to compare with.
@@ -103,6 +105,10 @@ def evaluate_model(
         OSError: If a file cannot be read.
     """
     check_workers("--workers", workers, engine)
+    saved_model = find_saved_model(saved_model, "SAVED_MODEL")
+    baseline = baseline and find_saved_model(baseline, "--baseline")
+    if out is not None and os.path.isfile(out):
+        raise ValueError(f"`--out` {out} is a file: give a directory.")
     config = read_eval_config(eval_config)
     files = tfrecord.list_files(list(patterns), "--examples")
     for path in filter(None, (saved_model, baseline)):
@@ -113,17 +119,36 @@ def evaluate_model(
         model=saved_model,
         baseline=baseline,
         files=files,
-        compression=tfrecord.resolve_compression(None, files),
+        compression=_find_compression(files),
         data_location=", ".join(patterns),
         batch_size=batch_size,
         add_features=hooks.get("add_features"),
         progress=_pace(progress),
     )
     engine = _choose(engine, sliced, hooks, progress)
-    if out is not None:
-        return _run(sliced, engine, out, workers, beam_args, keep=True)
-    with tempfile.TemporaryDirectory(prefix="evaluation_") as directory:
-        return _run(sliced, engine, directory, workers, beam_args, keep=False)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_explain_failures(files, sliced.compression))
+        path = out or stack.enter_context(tempfile.TemporaryDirectory(prefix="evaluation_"))
+        return _run(sliced, engine, path, workers, beam_args, keep=out is not None)
+
+
+@contextlib.contextmanager
+def _explain_failures(files: Sequence[str], compression: str) -> Iterator[None]:
+    """Names the damaged file behind a failure; what else TensorFlow says is an OSError."""
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError) as error:
+        tfrecord.raise_if_corrupt(files, compression)
+        if isinstance(error, tf.errors.OpError):
+            raise OSError(error.message.split("\n\nOriginal stack trace")[0]) from error
+        raise
+
+
+def _find_compression(files: Sequence[str]) -> str:
+    try:
+        return tfrecord.resolve_compression(None, files)
+    except ValueError as error:
+        raise ValueError(str(error).replace("`files`", "`--examples`")) from error
 
 
 def read_eval_config(path: str) -> config_pb2.EvalConfig:
@@ -133,11 +158,14 @@ def read_eval_config(path: str) -> config_pb2.EvalConfig:
         path: A file of the proto's text form, or JSON if it begins with a brace.
 
     Raises:
-        ValueError: If it is none, or cannot work on a serving model.
-        OSError: If it cannot be read.
+        ValueError: If it cannot be read, is none, or cannot work on a serving model.
     """
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"`--eval-config` {path} cannot be read: {reason}.") from error
     config = config_pb2.EvalConfig()
     try:
         if text.lstrip().startswith("{"):
@@ -145,7 +173,7 @@ def read_eval_config(path: str) -> config_pb2.EvalConfig:
         else:
             text_format.Parse(text, config)
     except (json_format.ParseError, text_format.ParseError) as error:
-        raise ValueError(f"`--eval-config` {path} is no tfma.EvalConfig: {error}.") from error
+        raise ValueError(f"`--eval-config` {path} is no tfma.EvalConfig: {error}") from error
     check_eval_config(config)
     return config
 

@@ -7,15 +7,14 @@ import os
 from typing import Any
 
 from tfx.dsl.io import fileio
-from tfx.utils import path_utils
 
-from ..constants import SAVED_MODEL_FILE
+from ..saved_model import find_saved_model
 from .content import read_content
 from .history import read_history
 from .model_checks import check_model
 from .options import PusherOptions
 from .rollback import roll_back
-from .serving_dir import is_local, list_names
+from .serving_dir import is_local
 from .versions import PushedVersion, push_content
 
 __all__ = [
@@ -26,33 +25,6 @@ __all__ = [
     "read_history",
     "roll_back",
 ]
-
-
-def find_saved_model(path: str) -> str:
-    """Returns the SavedModel directory of a model.
-
-    Args:
-        path: A SavedModel directory or the directory of a Model artifact.
-
-    Raises:
-        FileNotFoundError: If it is neither.
-    """
-    for candidate in (path, path_utils.serving_model_dir(path)):
-        if fileio.exists(os.path.join(candidate, SAVED_MODEL_FILE)):
-            return candidate.rstrip("/")
-    raise FileNotFoundError(
-        f"`MODEL` must be a directory with a {SAVED_MODEL_FILE}, or a Model artifact; {path} "
-        f"{_describe(path)}."
-    )
-
-
-def _describe(path: str) -> str:
-    if not fileio.exists(path):
-        return "does not exist"
-    if not fileio.isdir(path):
-        return f"is a file; its directory is {os.path.dirname(path) or '.'}"
-    versions = sorted((name for name in list_names(path) if name.isdigit()), key=int)
-    return "is a directory without one" + (f"; it has {', '.join(versions)}" if versions else "")
 
 
 def check_directory(base: str, model_path: str) -> None:

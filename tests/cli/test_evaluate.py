@@ -1,6 +1,7 @@
 """`tfx-tpu-estimator evaluate`: table, JSON, page, exit codes."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -27,6 +28,7 @@ def made(tmp_path_factory):
     write_echo_model(root / "model")
     write_echo_model(root / "baseline", 0.5)
     write_scored_examples(root / "data" / "data.gz")
+    (root / "cut.gz").write_bytes((root / "data" / "data.gz").read_bytes()[:-20])
     (root / "easy.pbtxt").write_text(CONFIG % 0.1)
     (root / "hard.pbtxt").write_text(CONFIG % 0.99)
     (root / "config.json").write_text(
@@ -58,6 +60,15 @@ def test_json(made):
     assert "not passed: auc on" in done.stderr
 
 
+def test_table_of_a_model_artifact(made, tmp_path):
+    shutil.copytree(made / "model", tmp_path / "Format-Serving")
+    examples, config = f"{made}/data/*", f"{made}/easy.pbtxt"
+    arguments = ["evaluate", str(tmp_path), "--examples", examples, "--eval-config", config]
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 0, done.output
+    assert "all examples" in done.stdout
+
+
 def test_table(made):
     done = invoke(made, "easy.pbtxt")
     assert done.exit_code == 0, done.output
@@ -81,14 +92,18 @@ def test_page_and_added_features(made, tmp_path):
     ("config", "more", "match"),
     [
         ("module.py", (), "is no tfma.EvalConfig"),
-        ("nothing", (), "No such file"),
+        ("nothing", (), "nothing cannot be read: No such file"),
+        ("data", (), "data cannot be read: Is a directory"),
         ("config.json", (), "the label 'made' is in none"),
         ("easy.pbtxt", ("--examples", "no/such*"), "matches no file"),
-        ("easy.pbtxt", ("--baseline", "no/such"), "it is not a SavedModel"),
+        ("easy.pbtxt", ("--baseline", "no/such"), "`--baseline` must be a directory"),
+        ("easy.pbtxt", ("--out", __file__), "is a file: give a directory"),
+        ("easy.pbtxt", ("--examples", "{made}/cut.gz"), "cut.gz' is corrupt at record"),
+        ("easy.pbtxt", ("--examples", "{made}/easy.pbtxt"), "`--examples` mixes compressions"),
         ("easy.pbtxt", ("--module-file", "no.py"), "`--module-file` 'no.py' does not exist"),
     ],
 )
 def test_wrong(made, config, more, match):
-    done = invoke(made, config, *more)
-    assert done.exit_code == 2
+    done = invoke(made, config, *(word.format(made=made) for word in more))
+    assert (done.exit_code, done.stdout) == (2, "")
     assert match in done.stderr
