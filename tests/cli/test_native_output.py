@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from tfx_tpu_estimator.cli.native_output import quiet_deprecations, without_tensorflow_warnings
+from tfx_tpu_estimator.cli.native_output import quiet_deprecations
 
 NOTE = "From %s: %s (from %s) is deprecated and will be removed %s.\nInstructions for updating:\n%s"
 
@@ -35,11 +35,3 @@ def test_deprecated_functions_are_told_to_their_callers(file, name, told, caplog
     logger.warning("Another.")
     assert (f"{file}: {name}" in caplog.text) is told
     assert "Another." in caplog.text
-
-
-def test_tensorflow_is_quiet_for_a_while_only():
-    logger = logging.getLogger("tensorflow")
-    before = logger.level
-    with without_tensorflow_warnings():
-        assert not logger.isEnabledFor(logging.WARNING)
-    assert logger.level == before

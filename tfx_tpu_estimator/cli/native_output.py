@@ -50,7 +50,7 @@ def native_output_aside() -> Iterator[TextIO]:
         sys.stderr = terminal
         try:
             yield terminal
-        except Exception:
+        except Exception:  # of any kind, and raised again: native code may have said why
             aside.seek(0)
             terminal.write(aside.read().decode(errors="replace"))
             raise
@@ -67,21 +67,6 @@ def quiet_deprecations() -> None:
     What a user's code calls is still told.
     """
     logging.getLogger("tensorflow").addFilter(_is_for_users)
-
-
-@contextlib.contextmanager
-def without_tensorflow_warnings() -> Iterator[None]:
-    """Keeps TensorFlow's logger to errors meanwhile.
-
-    It warns that functions are deprecated which every model of TensorFlow 1 calls, and TFMA.
-    """
-    logger = logging.getLogger("tensorflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _is_for_users(record: logging.LogRecord) -> bool:

@@ -14,8 +14,8 @@ from typing import TextIO
 import click
 
 from tfx_tpu_estimator.cli import INTERRUPTED
-from tfx_tpu_estimator.cli.native_output import without_tensorflow_warnings
 from tfx_tpu_estimator.cli.program_options import name_program_options
+from tfx_tpu_estimator.tensorflow_messages import without_graph_stack, without_tensorflow_warnings
 
 
 class Session:
@@ -108,12 +108,8 @@ def _is_told(error: BaseException) -> bool:
 
 
 def _describe(error: BaseException) -> str:
-    """Returns the text of an error; of a graph's op without the stack in which it was made."""
-    text = str(getattr(error, "message", None) or error).strip()
-    text = text.split("\n\nOriginal stack trace")[0]
-    if "Detected at node" in text:  # the stack comes first, then the node, then what is wrong
-        text = text.rpartition("\nNode: ")[2].partition("\n")[2]
-    text = text.split("\n\t [[")[0].strip()
+    """Returns the text of an error, with its type where that says something."""
+    text = without_graph_stack(error)
     known = type(error).__module__.startswith("tfx_tpu_estimator") or isinstance(error, OSError)
     if known or type(error) in (ValueError, TypeError):
         return text or type(error).__name__

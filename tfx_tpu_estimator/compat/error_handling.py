@@ -73,7 +73,7 @@ class ErrorRendezvous:
         """Records what is raised inside, and does not raise it."""
         try:
             yield
-        except Exception:
+        except Exception:  # of any kind: `raise_errors` raises it in the thread that waits
             self.record_error(source, sys.exc_info(), session)
 
     def raise_errors(self, timeout_sec: float = 0) -> None:

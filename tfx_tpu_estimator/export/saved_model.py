@@ -19,9 +19,10 @@ from tfx_tpu_estimator.export.extra_assets import copy_assets_extra
 from tfx_tpu_estimator.export.function_names import number_functions
 from tfx_tpu_estimator.export.receiver_calls import check_result
 from tfx_tpu_estimator.export.serving_graph import SERVE_TAGS, build_cpu_graph, build_tpu_graph
-from tfx_tpu_estimator.export.staging import describe, publish_export
+from tfx_tpu_estimator.export.staging import publish_export
 from tfx_tpu_estimator.export.supervised_graph import build_supervised_graph
 from tfx_tpu_estimator.modes import ModeKeys
+from tfx_tpu_estimator.tensorflow_messages import first_line
 
 _logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def write_saved_model(
         if isinstance(error, tf.errors.InvalidArgumentError | tf.errors.NotFoundError):
             raise
         raise ExportError(
-            f"Could not write the SavedModel below {export_dir_base}: {describe(error)}. Nothing "
+            f"Could not write the SavedModel below {export_dir_base}: {first_line(error)}. Nothing "
             "was left there; free space or choose another directory and export again."
         ) from error
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tfx_tpu_estimator.errors import ExportError
+from tfx_tpu_estimator.tensorflow_messages import first_line
 
 _logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def publish_export(base: str, write: Callable[[str], None]) -> str:
         tf.io.gfile.makedirs(temporary)
     except (tf.errors.OpError, OSError) as error:
         raise ExportError(
-            f"Could not write the SavedModel below {base}: {describe(error)}. Give an "
+            f"Could not write the SavedModel below {base}: {first_line(error)}. Give an "
             "`export_dir_base` that is, or can become, a directory which you may write."
         ) from error
     try:
@@ -48,16 +49,6 @@ def publish_export(base: str, write: Callable[[str], None]) -> str:
     except BaseException:
         _remove(temporary)
         raise
-
-
-def describe(error: BaseException) -> str:
-    """Returns the first line of what an error of a file system says.
-
-    Args:
-      error: The error.
-    """
-    lines = str(getattr(error, "message", "") or error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def _rename_to_number(temporary: str, base: str, first: int) -> str:
@@ -81,4 +72,4 @@ def _remove(directory: str) -> None:
         if tf.io.gfile.exists(directory):
             tf.io.gfile.rmtree(directory)
     except (tf.errors.OpError, OSError) as error:
-        _logger.warning("Could not delete %s, delete it by hand: %s", directory, describe(error))
+        _logger.warning("Could not delete %s, delete it by hand: %s", directory, first_line(error))
