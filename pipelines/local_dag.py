@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
@@ -17,6 +19,8 @@ _logger = logging.getLogger("tfx_tpu_estimator.pipelines")
 # words it differently, only the lines about nodes are lost.
 _RUNNING = "Component %s is running."
 _FINISHED = "Component %s is finished."
+# What TFX says when a partial run finds no outputs of the nodes before it.
+_NOTHING_EARLIER = re.compile("not found in MLMD|No previous (run|successful executions)")
 
 
 class _NodeReporter(logging.Handler):
@@ -59,16 +63,14 @@ def run_local(
       to_nodes: Ids of the nodes to end with. None to run to the end.
 
     Raises:
-      ValueError: There is no node of that id.
+      ValueError: There is no node of that id, or no run to take earlier nodes from.
       Exception: Whatever the failing node raised; its execution is marked failed in ML Metadata.
 
     Example:
       run_local(create_pipeline(config))
       run_local(create_pipeline(config), from_nodes=["Evaluator"])
     """
-    ids = [component.id for component in pipeline.components]
-    for name, nodes in (("from_nodes", from_nodes), ("to_nodes", to_nodes)):
-        check_node_ids(name, nodes or [], ids, "node")
+    check_part(pipeline, from_nodes, to_nodes)
     options = None
     if from_nodes or to_nodes:
         options = tfx_pipeline.RunOptions(from_nodes=from_nodes, to_nodes=to_nodes)
@@ -80,6 +82,46 @@ def run_local(
         tfx_logger.setLevel(logging.INFO)
     try:
         LocalDagRunner().run(pipeline, run_options=options)
+    except LookupError as error:
+        if from_nodes and _NOTHING_EARLIER.search(str(error)):
+            raise ValueError(
+                f"`from_nodes` {', '.join(from_nodes)}: the latest run has not all that these "
+                f"nodes need ({error}). Run the pipeline up to there first."
+            ) from error
+        raise
     finally:
         tfx_logger.removeHandler(reporter)
         tfx_logger.setLevel(level)
+
+
+def check_part(
+    pipeline: tfx_pipeline.Pipeline,
+    from_nodes: Sequence[str] | None,
+    to_nodes: Sequence[str] | None,
+) -> None:
+    """Checks which part of a pipeline is to run; the arguments are those of `run_local`.
+
+    Raises:
+      ValueError: There is no node of that id; the message has the nearest. Or nothing is between.
+    """
+    components = {component.id: component for component in pipeline.components}
+    for name, nodes in (("from_nodes", from_nodes), ("to_nodes", to_nodes)):
+        check_node_ids(name, nodes or [], list(components), "node")
+    after = _reach([components[node] for node in from_nodes or components], "downstream_nodes")
+    before = _reach([components[node] for node in to_nodes or components], "upstream_nodes")
+    if not after & before:
+        raise ValueError(
+            f"Nothing lies between `from_nodes` {', '.join(from_nodes or ())} and `to_nodes` "
+            f"{', '.join(to_nodes or ())}. The order is: {', '.join(components)}."
+        )
+
+
+def _reach(nodes: Sequence[Any], direction: str) -> set[str]:
+    """Returns the ids of nodes and of all that come after, or before, them."""
+    waiting, found = list(nodes), set()
+    while waiting:
+        node = waiting.pop()
+        if node.id not in found:
+            found.add(node.id)
+            waiting += getattr(node, direction)
+    return found

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from . import summary
 from .config import PipelineConfig
 from .failure import describe_failure
-from .local_dag import run_local
+from .local_dag import check_part, run_local
 from .pipeline import create_pipeline
 from .report import read_latest_run
 
@@ -34,11 +34,18 @@ def run_and_present(
       to_nodes: Nodes to end with; None for all.
 
     Returns:
-      The exit code: 0, or 1 after a failure, whose traceback is in the log file.
+      The exit code: 0, or 1 after a failure, whose traceback is in the log file; 2 if there is no
+      node of such an id.
     """
     started = time.monotonic()
     try:
-        run_local(create_pipeline(config), from_nodes=from_nodes, to_nodes=to_nodes)
+        pipeline = create_pipeline(config)
+        try:
+            check_part(pipeline, from_nodes, to_nodes)
+        except ValueError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
+        run_local(pipeline, from_nodes=from_nodes, to_nodes=to_nodes)
         report = read_latest_run(config.metadata_path, config.name)
     except Exception as error:
         _file_logger.error("The pipeline failed.", exc_info=error)

@@ -12,6 +12,9 @@ from .config import PipelineConfig
 from .metadata_store import hide_password
 from .report import RunReport
 
+_EVALUATOR = "Evaluator"
+_PUSHER = "Pusher"
+
 
 def describe(report: RunReport, config: PipelineConfig, seconds: float) -> str:
     """Returns what the run did, in some 20 lines of text.
@@ -119,26 +122,35 @@ def _describe_validation(report: RunReport, config: PipelineConfig) -> list[str]
 
 def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
     model = report.artifacts.get("Model", {})
-    blessing = report.artifacts.get("ModelBlessing", {})
-    pushed = report.artifacts.get("PushedModel", {})
-    lines = [
-        f"  Blessed: {'yes' if blessing.get('blessed') else 'no'} - {blessing.get('reason', '')}"
-    ]
-    lines += _describe_validation(report, config)
-    if pushed.get("pushed"):
-        again = " (it was already the newest version)" if pushed.get("already_newest") else ""
-        lines.append(f"  Pushed to: {pushed.get('pushed_destination')}{again}")
-    else:
-        lines.append(f"  Not pushed: {pushed.get('reason', 'the model is not blessed')}")
-    model_run = report.artifacts.get("ModelRun", {})
-    lines += [
-        f"  Tag sets: {model.get(constants.SERVING_TAG_SETS, '')}",
-        f"  ML Metadata: {hide_password(config.metadata_path)}",
-        f"  TensorBoard logs: {model_run.get('uri', '')}",
-        "",
-        "  What to try next",
-        f"    .venv/bin/tensorboard --logdir {model_run.get('uri', config.root)}",
-        f"    .venv/bin/saved_model_cli show --all --dir {pushed.get('pushed_destination', '...')}",
-        f"    edit {config.module_file} and run again: only what changed is run",
-    ]
+    lines = [*_describe_blessing(report), *_describe_validation(report, config)]
+    lines += _describe_push(report)
+    logs = report.artifacts.get("ModelRun", {}).get("uri")
+    if model:
+        lines.append(f"  Tag sets: {model.get(constants.SERVING_TAG_SETS, '')}")
+    lines.append(f"  ML Metadata: {hide_password(config.metadata_path)}")
+    lines += [f"  TensorBoard logs: {logs}"] if logs else []
+    lines += ["", "  What to try next"]
+    lines += [f"    .venv/bin/tensorboard --logdir {logs}"] if logs else []
+    pushed = report.artifacts.get("PushedModel", {}).get("pushed_destination")
+    lines += [f"    .venv/bin/saved_model_cli show --all --dir {pushed}"] if pushed else []
+    lines.append(f"    edit {config.module_file} and run again: only what changed is run")
     return lines
+
+
+def _describe_blessing(report: RunReport) -> list[str]:
+    blessing = report.artifacts.get("ModelBlessing")
+    # A resolver's run has the artifacts of earlier runs that it found.
+    if blessing is None or _EVALUATOR not in report.nodes:
+        return [f"  Blessed: not decided, as {_EVALUATOR} was not part of this run"]
+    verdict = "yes" if blessing.get("blessed") else "no"
+    return [f"  Blessed: {verdict} - {blessing.get('reason', '')}"]
+
+
+def _describe_push(report: RunReport) -> list[str]:
+    pushed = report.artifacts.get("PushedModel")
+    if pushed is None:
+        return [f"  Not pushed: {_PUSHER} was not part of this run"]
+    if not pushed.get("pushed"):
+        return [f"  Not pushed: {pushed.get('reason', 'the model is not blessed')}"]
+    again = " (it was already the newest version)" if pushed.get("already_newest") else ""
+    return [f"  Pushed to: {pushed.get('pushed_destination')}{again}"]

@@ -25,6 +25,21 @@ def test_success_ends_with_the_summary(tmp_path, capsys):
     assert "Blessed: yes" in shown
 
 
+def test_what_cannot_be_a_part_of_a_pipeline(tmp_path, capsys):
+    config = make_config(tmp_path)
+    assert run_and_present(config, "the.log", from_nodes=["Trianer"]) == 2
+    error = capsys.readouterr().err
+    assert "`from_nodes` has 'Trianer', which is no node of the pipeline. Did you mean" in error
+    assert "failed" not in error
+    upside_down = {"from_nodes": ["Pusher"], "to_nodes": ["Trainer"]}
+    assert run_and_present(config, "the.log", **upside_down) == 2
+    assert "Nothing lies between `from_nodes` Pusher and `to_nodes` Tr" in capsys.readouterr().err
+    assert run_and_present(config, "the.log", from_nodes=["Evaluator"]) == 1
+    error = capsys.readouterr().err
+    assert "`from_nodes` Evaluator: the latest run has not all that these nodes need" in error
+    assert "Run the pipeline up to there first" in error
+
+
 @pytest.mark.parametrize(
     ("error", "text"),
     [

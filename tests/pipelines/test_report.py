@@ -30,7 +30,8 @@ def make_report(**changes):
         "PushedModel": {"pushed": 1, "pushed_destination": "/pushed/12"},
     }
     artifacts.update(changes)
-    return RunReport(nodes={"Trainer": "COMPLETE", "Pusher": "CACHED"}, artifacts=artifacts)
+    nodes = {"Trainer": "COMPLETE", "Evaluator": "COMPLETE", "Pusher": "CACHED"}
+    return RunReport(nodes=nodes, artifacts=artifacts)
 
 
 @pytest.fixture
@@ -71,3 +72,16 @@ def test_summary_of_a_model_that_was_there_already(config):
     pushed = {"pushed": 1, "pushed_destination": "/pushed/12", "already_newest": 1}
     text = describe(make_report(PushedModel=pushed), config, seconds=1)
     assert "/pushed/12 (it was already the newest version)" in text
+
+
+def test_summary_of_a_part_of_a_pipeline(config):
+    # What a resolver found of earlier runs belongs to the run, too.
+    artifacts = {"Model": {"metric/auc": 0.9}, "ModelBlessing": {"blessed": 0}}
+    report = RunReport(nodes={"Trainer": "COMPLETE"}, artifacts=artifacts)
+    text = describe(report, config, seconds=1)
+    assert "Blessed: not decided, as Evaluator was not part of this run" in text
+    assert "Not pushed: Pusher was not part of this run" in text
+    assert "..." not in text
+    assert "logdir" not in text
+    first = describe(RunReport(nodes={"ImportExampleGen": "COMPLETE"}, artifacts={}), config, 1)
+    assert "Tag sets" not in first
