@@ -9,18 +9,17 @@ import importlib
 import importlib.util
 import inspect
 import itertools
-import linecache
 import logging
 import os
 import shutil
 import sys
 import tempfile
-import traceback
 import types
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.compile_api.module_words import describe_functions, describe_import_failure
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.lowering.source_files import forget_copy, register_copy
 
@@ -113,7 +112,7 @@ def load_module_path(dotted: str) -> UserModule:
         with legacy_imports(source) if declares_trainer_fn(source.text) else _NOTHING:
             module = importlib.import_module(dotted)
     except Exception as error:
-        raise _describe_failure(source, error) from error
+        raise describe_import_failure(source.label, error) from error
     return _build_user_module(module, source)
 
 
@@ -130,7 +129,7 @@ def load_run_fn(dotted: str) -> UserModule:
     try:
         function = getattr(importlib.import_module(module_name), name, None)
     except Exception as error:
-        raise _describe_failure(source, error) from error
+        raise describe_import_failure(source.label, error) from error
     if not callable(function):
         raise UserModuleError(f"`run_fn` {dotted!r}: {module_name} has no function {name!r}.")
     return UserModule(source=source, functions={RUN_FN: function})
@@ -163,7 +162,7 @@ def load_source(source: ModuleSource) -> UserModule:
             exec(code, module.__dict__)
     except Exception as error:
         del sys.modules[module.__name__]
-        raise _describe_failure(source, error, module.__file__) from error
+        raise describe_import_failure(source.label, error, module.__file__) from error
     return _build_user_module(module, source)
 
 
@@ -212,14 +211,9 @@ def _check_functions(
     functions: Mapping[str, Callable[..., Any]], module: types.ModuleType, label: str
 ) -> None:
     if MODEL_FN not in functions:
-        found = sorted(
-            name
-            for name, value in vars(module).items()
-            if inspect.isfunction(value) and value.__module__ == module.__name__
-        )
         raise UserModuleError(
             f"module {label!r} lacks `run_fn` or `model_fn`; it has "
-            f"{', '.join(found) or 'no functions'}. {_ACCEPTED}"
+            f"{describe_functions(module)}. {_ACCEPTED}"
         )
     required = {
         MODEL_FN: ("features", "params"),
@@ -243,20 +237,4 @@ def accepts(function: Callable[..., Any], argument: str) -> bool:
     parameters = inspect.signature(function).parameters
     return argument in parameters or any(
         parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()
-    )
-
-
-def _describe_failure(
-    source: ModuleSource, error: Exception, file: str | None = None
-) -> UserModuleError:
-    if isinstance(error, SyntaxError):
-        line, text = error.lineno, (error.text or "").strip()
-    else:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename == file] or frames[-1:]
-        line = own[-1].lineno
-        text = linecache.getline(own[-1].filename, line or 0).strip()
-    return UserModuleError(
-        f"module {source.label!r} cannot be imported: {type(error).__name__}: {error} "
-        f"(line {line}: {text})"
     )

@@ -6,15 +6,13 @@ import contextlib
 import dataclasses
 import importlib
 import importlib.util
-import inspect
-import linecache
 import os
 import sys
-import traceback
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.compile_api.module_words import describe_functions, describe_import_failure
 from tfx_tpu_estimator.errors import UserModuleError
 
 _FUNCTIONS = (
@@ -99,9 +97,9 @@ def load_module(name: str) -> types.ModuleType:
                 f"module {name!r} cannot be found: it must be the path of a Python file, or the "
                 "dotted name of a module that can be imported here."
             ) from error
-        raise _import_error(name, error) from error
+        raise describe_import_failure(name, error) from error
     except Exception as error:
-        raise _import_error(name, error) from error
+        raise describe_import_failure(name, error) from error
 
 
 def _load_file(path: str) -> types.ModuleType:
@@ -119,7 +117,7 @@ def _load_file(path: str) -> types.ModuleType:
             spec.loader.exec_module(module)
     except Exception as error:
         del sys.modules[stem]
-        raise _import_error(path, error) from error
+        raise describe_import_failure(path, error, path, os.path.abspath(path)) from error
     return module
 
 
@@ -150,29 +148,9 @@ def _describe_lack(module: types.ModuleType, label: str) -> str:
             "Give that estimator's config `RunConfig(compile_preflight='v5e:2x2')`, call its "
             "`compile_check`, or write `model_fn` and the input functions at the top level."
         )
-    own = sorted(
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__
-    )
     return (
-        f"module {label!r} lacks `model_fn`; it has {', '.join(own) or 'no functions'}. Needed are "
+        f"module {label!r} lacks `model_fn`; it has {describe_functions(module)}. Needed are "
         "`model_fn(features, labels, mode, params)` and those of `train_input_fn(params)`, "
         "`eval_input_fn(params)`, `predict_input_fn(params)` and `serving_input_receiver_fn()` "
         "that what is asked for needs."
-    )
-
-
-def _import_error(label: str, error: Exception) -> UserModuleError:
-    frames = traceback.extract_tb(error.__traceback__)
-    line, text = (frames[-1].lineno, frames[-1].line or "") if frames else (None, "")
-    own = [f for f in frames if f.filename == label or f.filename == os.path.abspath(label)]
-    if isinstance(error, SyntaxError):
-        line, text = error.lineno, error.text or ""
-    elif own:
-        line = own[-1].lineno
-        text = linecache.getline(own[-1].filename, line or 0)
-    return UserModuleError(
-        f"module {label!r} cannot be imported: {type(error).__name__}: {error} "
-        f"(line {line}: {text.strip()})"
     )
