@@ -51,6 +51,22 @@ def test_a_network_may_have_no_hidden_layer(tmp_path):
     assert estimator.get_variable_value("dnn/logits/kernel").shape == (1, 1)
 
 
+def test_tables_in_parts_go_on_from_their_checkpoint(tmp_path):
+    bucket = fc.bucketized_column(X, [-0.5, 0.0, 0.5])
+    for steps in (1, 3):
+        estimator = tpu_estimator.DNNClassifier(
+            [3],
+            [fc.embedding_column(bucket, 2)],
+            str(tmp_path),
+            input_layer_partitioner=tf1.fixed_size_partitioner(2),
+        )
+        estimator.train(input_fn, max_steps=steps)
+    assert estimator.evaluate(input_fn)["global_step"] == 3
+    table = "dnn/input_from_feature_columns/input_layer/x_bucketized_embedding/embedding_weights"
+    assert estimator.get_variable_value(table).shape == (4, 2)
+    assert {f"{table}/t_0/Adagrad", f"{table}/t_1/Adagrad"} < set(estimator.get_variable_names())
+
+
 @pytest.mark.parametrize("activation", [None, "tanh", tf.nn.tanh])
 def test_activations_are_functions_names_or_none(tmp_path, activation):
     estimator = tpu_estimator.DNNClassifier([3], [X], str(tmp_path), activation_fn=activation)

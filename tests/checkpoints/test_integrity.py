@@ -179,7 +179,9 @@ def test_every_truncation_is_seen(model_dir):
 def test_a_whole_checkpoint_is_read_once_until_it_changes(model_dir, monkeypatch):
     reads = []
     check = integrity._check_tensors
-    monkeypatch.setattr(integrity, "_check_tensors", lambda p: (reads.append(p), check(p)))
+    monkeypatch.setattr(
+        integrity, "_check_tensors", lambda p, index: (reads.append(p), check(p, index))
+    )
     prefix = model_dir / "model.ckpt-3"
     for _ in range(3):
         assert find_problem(str(prefix)) is None
@@ -209,3 +211,33 @@ def test_checkpoints_of_a_sharded_saver(tmp_path):
     assert find_problem(prefix) is None
     os.remove(f"{prefix}.data-00001-of-00002")
     assert find_problem(prefix).endswith("model.ckpt-1.data-00001-of-00002 is missing")
+
+
+@pytest.fixture
+def sliced(tmp_path):
+    """A checkpoint of a partitioned variable, and of a slot of which one slice alone is stored."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        partitioner = tf.compat.v1.fixed_size_partitioner(2)
+        tf.compat.v1.get_variable("table", [5, 3], partitioner=partitioner)
+        slot = tf.compat.v1.get_variable("slot", [3, 3])
+        slot._set_save_slice_info(
+            tf.Variable.SaveSliceInfo("table/Adagrad", [5, 3], [0, 0], [3, 3])
+        )
+        session.run(tf.compat.v1.global_variables_initializer())
+        saver = tf.compat.v1.train.Saver()
+        saver.save(session, str(tmp_path / "model.ckpt"), global_step=1)
+    return tmp_path
+
+
+def test_slices_of_partitioned_variables_and_of_their_slots(sliced):
+    prefix = find_latest_whole(str(sliced))
+    assert prefix == str(sliced / "model.ckpt-1")
+    with pytest.raises(ValueError, match="sufficient slices"):
+        tf.train.load_variable(prefix, "table/Adagrad")
+
+
+@pytest.mark.parametrize("position", [0, 70, 4 * 15 + 2])
+def test_a_damaged_slice(sliced, position):
+    flip(sliced / ("model.ckpt-1" + DATA), position)
+    with pytest.raises(DataCorruptionError, match=r"the data of `table(/Adagrad)?` .* is damaged"):
+        find_latest_whole(str(sliced))

@@ -31,6 +31,21 @@ _FOOTER_BYTES = 48
 _TRAILER_BYTES = 5
 
 
+@dataclasses.dataclass(frozen=True)
+class SlicedTensor:
+    """A tensor of which slices are stored: that of a partitioned variable, or of one of its slots.
+
+    The slices of a slot need not make a whole: those of several variables may have separate names.
+
+    Attributes:
+      dtype: Type of its values.
+      specs: Its slices as `RestoreV2` takes them, `<shape> <start>,<length>:...`.
+    """
+
+    dtype: tf.DType
+    specs: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BundleIndex:
     """What the index of a checkpoint says about its data files.
@@ -38,10 +53,12 @@ class BundleIndex:
     Attributes:
       num_shards: How many data files there are.
       needed_bytes: {number of the data file: size in bytes it must have at least}.
+      sliced: {name: tensor} of those that are stored in slices.
     """
 
     num_shards: int
     needed_bytes: dict[int, int]
+    sliced: dict[str, SlicedTensor]
 
 
 def index_path(prefix: str) -> str:
@@ -70,12 +87,24 @@ def read_index(prefix: str) -> BundleIndex:
         entries = dict(_read_table(content))
         header = tensor_bundle_pb2.BundleHeaderProto.FromString(entries.pop(b""))
         needed = dict.fromkeys(range(header.num_shards), 0)
-        for value in entries.values():
+        sliced = {}
+        for key, value in entries.items():
             entry = tensor_bundle_pb2.BundleEntryProto.FromString(value)
+            if entry.slices:
+                sliced[key.decode()] = _describe_slices(entry)
             needed[entry.shard_id] = max(needed[entry.shard_id], entry.offset + entry.size)
     except (ValueError, KeyError, IndexError, struct.error, DecodeError) as error:
         raise DataCorruptionError(f"{path} is damaged ({error})") from error
-    return BundleIndex(num_shards=header.num_shards, needed_bytes=needed)
+    return BundleIndex(num_shards=header.num_shards, needed_bytes=needed, sliced=sliced)
+
+
+def _describe_slices(entry: tensor_bundle_pb2.BundleEntryProto) -> SlicedTensor:
+    shape = " ".join(str(dim.size) for dim in entry.shape.dim)
+    extents = (
+        ":".join(f"{e.start},{e.length}" if e.HasField("length") else "-" for e in part.extent)
+        for part in entry.slices
+    )
+    return SlicedTensor(tf.as_dtype(entry.dtype), tuple(f"{shape} {part}" for part in extents))
 
 
 def _read_table(content: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.checkpoints.bundle_index import (
     BundleIndex,
+    SlicedTensor,
     data_path,
     index_path,
     read_index,
@@ -49,7 +50,7 @@ def find_problem(prefix: str, *, check_tensors: bool = True) -> str | None:
         index = read_index(prefix)
         signature = _check_files(prefix, index)
         if check_tensors and _verified.get(prefix) != signature:
-            _check_tensors(prefix)
+            _check_tensors(prefix, index)
             _verified[prefix] = signature
     except DataCorruptionError as error:
         return str(error)
@@ -160,7 +161,7 @@ def _check_files(prefix: str, index: BundleIndex) -> tuple:
     return tuple(signature)
 
 
-def _check_tensors(prefix: str) -> None:
+def _check_tensors(prefix: str, index: BundleIndex) -> None:
     """Reads every tensor, one at a time; TensorFlow compares each with its checksum."""
     try:
         reader = tf.train.load_checkpoint(prefix)
@@ -171,11 +172,26 @@ def _check_tensors(prefix: str) -> None:
         ) from error
     for name in names:
         try:
-            reader.get_tensor(name)
+            if name in index.sliced:
+                _read_slices(prefix, name, index.sliced[name])
+            else:
+                reader.get_tensor(name)
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise DataCorruptionError(
                 f"the data of `{name}` in {prefix}.data-* is damaged ({first_line(error)})"
             ) from error
+
+
+def _read_slices(prefix: str, name: str, tensor: SlicedTensor) -> None:
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        count = len(tensor.specs)
+        slices = tf.raw_ops.RestoreV2(
+            prefix=prefix,
+            tensor_names=[name] * count,
+            shape_and_slices=list(tensor.specs),
+            dtypes=[tensor.dtype] * count,
+        )
+        session.run(slices)
 
 
 def _stat(path: str) -> tuple[int, ...]:
