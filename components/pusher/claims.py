@@ -21,6 +21,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tfx.dsl.io import fileio
 
+from ..processes import is_gone
 from .serving_dir import describe_busy, list_names, locate
 
 _logger = logging.getLogger(__name__)
@@ -98,18 +99,9 @@ def _remove_stale(path: str, seen: dict[str, tuple[str, float]]) -> bool:
 def _is_dead(text: str) -> bool:
     try:
         claim = json.loads(text)
-        host, process = claim["host"], int(claim["process"])
+        return is_gone(claim["host"], int(claim["process"]))
     except (ValueError, TypeError, KeyError):
         return False
-    if host != socket.gethostname() or process == os.getpid():
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
 
 
 def _renew(path: str, stopping: threading.Event) -> None:

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 
 from tfx.dsl.io import fileio
 
+from ..processes import is_gone
+
 _logger = logging.getLogger(__name__)
 
 RENEW_SECS = 10.0
@@ -48,18 +50,10 @@ class Holder:
     @property
     def is_dead(self) -> bool:
         """Whether it is a process of this machine that is gone."""
-        if self.host != socket.gethostname():
-            return False
-        if self.process == os.getpid():
+        if (self.host, self.process) == (socket.gethostname(), os.getpid()):
             # Not ours: a container that was started again numbers its processes as before.
             return self.token not in _held
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            pass
-        return False
+        return is_gone(self.host, self.process)
 
 
 @contextlib.contextmanager

@@ -92,5 +92,9 @@ def test_that_of_a_machine_that_renews_it_is_an_error(tmp_path):
 
 def test_it_is_renewed(tmp_path):
     with hold_directory(str(tmp_path / "key")):
-        time.sleep(0.3)
-        assert json.loads((tmp_path / "key.lock").read_text())["renewed"] >= 2
+        deadline = time.monotonic() + 30
+        renewed = 0
+        while renewed < 2 and time.monotonic() < deadline:  # at once, unless the machine is busy
+            time.sleep(0.05)
+            renewed = json.loads((tmp_path / "key.lock").read_text())["renewed"]
+        assert renewed >= 2
