@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
+import traceback
+from collections.abc import Iterator
 
 from .config import PipelineConfig
 
@@ -23,7 +26,7 @@ def load_config(path: str, directory: str) -> PipelineConfig:
 
     Raises:
       FileNotFoundError: There is no such file.
-      ValueError: It has no such function, or the function returns something else.
+      ValueError: It has no such function, the function returns something else, or its code fails.
 
     Example:
       run_local(create_pipeline(load_config("taxi_pipeline.py", "out")))
@@ -38,16 +41,32 @@ def load_config(path: str, directory: str) -> PipelineConfig:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, os.path.dirname(path))
     sys.modules.setdefault(name, module)
-    spec.loader.exec_module(module)
+    with _name_line(path):
+        spec.loader.exec_module(module)
     function = getattr(module, FUNCTION, None)
     if not callable(function):
         raise ValueError(
             f"{path!r} has no function `{FUNCTION}(directory)`; define it, returning a "
             "PipelineConfig whose outputs are below `directory`."
         )
-    config = function(directory if "://" in directory else os.path.abspath(directory))
+    with _name_line(path):
+        config = function(directory if "://" in directory else os.path.abspath(directory))
     if not isinstance(config, PipelineConfig):
         raise ValueError(
             f"`{FUNCTION}` of {path!r} must return a PipelineConfig, got {type(config).__name__}."
         )
     return config
+
+
+@contextlib.contextmanager
+def _name_line(path: str) -> Iterator[None]:
+    """Makes what a user's file raises a ValueError that names the line; one is passed on."""
+    try:
+        yield
+    except ValueError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename == path]
+        place = f" (line {own[-1].lineno}: {own[-1].line})" if own else ""
+        raise ValueError(f"{path!r} fails: {type(error).__name__}: {error}{place}") from error

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
+import sys
 from typing import Any
 
 from tfx_tpu_estimator.components import constants
+from tfx_tpu_estimator.components.evaluator.report.writing import PAGE_FILE
 
 from .config import PipelineConfig
 from .metadata_store import hide_password
@@ -129,12 +132,23 @@ def _describe_outcome(report: RunReport, config: PipelineConfig) -> list[str]:
         lines.append(f"  Tag sets: {model.get(constants.SERVING_TAG_SETS, '')}")
     lines.append(f"  ML Metadata: {hide_password(config.metadata_path)}")
     lines += [f"  TensorBoard logs: {logs}"] if logs else []
+    page = os.path.join(report.artifacts.get("ModelEvaluation", {}).get("uri", ""), PAGE_FILE)
+    lines += [f"  Page of the evaluation: {page}"] if os.path.exists(page) else []
     lines += ["", "  What to try next"]
-    lines += [f"    .venv/bin/tensorboard --logdir {logs}"] if logs else []
+    lines += [_command("tensorboard", "--logdir", logs)] if logs else []
     pushed = report.artifacts.get("PushedModel", {}).get("pushed_destination")
-    lines += [f"    .venv/bin/saved_model_cli show --all --dir {pushed}"] if pushed else []
+    if pushed:
+        lines.append(_command("saved_model_cli", "show", "--all", "--dir", pushed))
+        lines.append(_command("tfx-tpu-estimator", "lineage", pushed))
     lines.append(f"    edit {config.module_file} and run again: only what changed is run")
     return lines
+
+
+def _command(program: str, *words: str) -> str:
+    """Returns a line for the shell, with the program of this environment."""
+    path = os.path.join(os.path.dirname(sys.executable), program)
+    near = os.path.relpath(path)
+    return "    " + shlex.join([path if near.startswith("..") else near, *words])
 
 
 def _describe_blessing(report: RunReport) -> list[str]:

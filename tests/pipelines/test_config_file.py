@@ -30,6 +30,10 @@ def test_the_file_is_called_with_the_directory(tmp_path, monkeypatch):
     [
         ("x = 1", r"has no function `make_config\(directory\)`"),
         ("def make_config(directory): return {}", "must return a PipelineConfig, got dict"),
+        ("def make_config(): pass", r"fails: TypeError: make_config\(\) takes 0 positional"),
+        ("import no_such_thing", r"ModuleNotFoundError: .* \(line 1: import no_such_thing\)"),
+        ("def make_config(d):\n    return d.x", r"AttributeError: .* \(line 2: return d.x\)"),
+        ("def make_config(d:", "SyntaxError"),
     ],
 )
 def test_what_cannot_be_used(tmp_path, text, message):

@@ -1,3 +1,6 @@
+import os
+import shlex
+
 import pytest
 from helpers.pipeline_runs import make_config
 
@@ -19,10 +22,22 @@ def test_a_fault_of_the_model_fn_is_told_with_its_line(tmp_path, capsys):
 
 
 def test_success_ends_with_the_summary(tmp_path, capsys):
-    assert run_and_present(make_config(tmp_path), "the.log") == 0
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    assert run_and_present(make_config(folder), "the.log") == 0
     shown = capsys.readouterr().out
     assert "Pipeline 'small' finished" in shown
     assert "Blessed: yes" in shown
+    page = next(line for line in shown.splitlines() if "Page of the evaluation: " in line)
+    assert os.path.isfile(page.partition(": ")[2])
+    # Lines for the shell work as they stand.
+    commands = [shlex.split(line) for line in shown.splitlines() if "bin/" in line]
+    assert [os.path.basename(words[0]) for words in commands] == [
+        "tensorboard",
+        "saved_model_cli",
+        "tfx-tpu-estimator",
+    ]
+    assert all(os.path.isfile(words[0]) and os.path.isdir(words[-1]) for words in commands)
 
 
 def test_what_cannot_be_a_part_of_a_pipeline(tmp_path, capsys):

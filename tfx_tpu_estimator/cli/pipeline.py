@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import os
+import shlex
 import sys
 import tempfile
 from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli import INTERRUPTED
 from tfx_tpu_estimator.cli.common_options import (
     no_cache_option,
     pipeline_file,
@@ -69,7 +71,8 @@ def run(
             config, log_file, from_nodes=list(from_nodes) or None, to_nodes=list(to_nodes) or None
         )
     except KeyboardInterrupt:
-        code = 130
+        click.echo("\nInterrupted; the same command goes on where it ended.", err=True)
+        code = INTERRUPTED
     sys.exit(code)
 
 
@@ -149,6 +152,8 @@ def compile(
             _compile_airflow(file, root or "pipeline_output", target, settings, output_file)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{output_file or 'pipeline.yaml'}: {error}") from error
 
 
 @pipeline.command()
@@ -192,7 +197,8 @@ def image(file: str, output_dir: str, base: str, root: str, wheel: str | None) -
         raise click.UsageError(str(error)) from error
     for path in paths:
         click.echo(f"In the image: {path}", err=True)
-    click.echo(f"Wrote {output_dir}; build it with: docker build {output_dir}", err=True)
+    build = shlex.join(["docker", "build", output_dir])
+    click.echo(f"Wrote {output_dir}; build it with: {build}", err=True)
 
 
 def _compile_kubeflow(
