@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers.needs import TFX
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -64,7 +65,10 @@ def find_broken_links(page):
 
 
 def test_api_pages_are_up_to_date():
-    pytest.importorskip("griffe", reason="the environment of Python 3.10 has what makes API pages")
+    pytest.importorskip(
+        "griffe",
+        reason="needs what makes API pages: `make setup`, then `.venv/bin/python -m pytest`",
+    )
     result = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "make_api_docs.py"), "--check"],
         capture_output=True,
@@ -106,6 +110,6 @@ def test_python_blocks_compile(code):
 @pytest.mark.parametrize("name", list_modules_with_examples())
 def test_docstring_examples(name):
     if ".components." in name and importlib.util.find_spec("tfx") is None:
-        pytest.skip("TFX is installed on Python 3.10 only")
+        pytest.skip(TFX)
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
     assert result.failed == 0

@@ -1,7 +1,6 @@
 """TPUEstimator.export_saved_model: both metagraphs, written without a TPU."""
 
 import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from helpers.models import (
     receiver_fn,
     train_input_fn,
 )
+from helpers.needs import small_disk
 from helpers.tpu_graph import read_metagraphs, run_tpu_metagraph
 
 import tfx_tpu_estimator as tpu_estimator
@@ -441,21 +441,13 @@ def test_old_name_of_the_method_keeps_attributes_of_default_value(trained, tmp_p
     assert whole
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_full_disk_ends_in_one_error_and_leaves_nothing(tmp_path):
     def big(features, labels, mode, params):
         tf1.get_variable("big", [1_000_000], initializer=tf1.zeros_initializer())
         return linear_model_fn(features, labels, mode, params)
 
     estimator = make_estimator(tmp_path / "m", big).train(train_input_fn, steps=1)
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not allow mounting a small file system")
-    try:
+    with small_disk(tmp_path / "small", 1) as small:
         with pytest.raises(tpu_estimator.ExportError, match="Could not write the SavedModel"):
             export(estimator, small)
         assert os.listdir(small) == []
-    finally:
-        subprocess.run(["umount", str(small)], check=True)

@@ -22,10 +22,9 @@ from helpers.golden import (
     load_group,
     loss_difference,
 )
+from helpers.needs import OLD_PYTHON, needs_old_estimator
 
 import tfx_tpu_estimator as tpu_estimator
-
-OLD_PYTHON = os.environ.get("OLD_ESTIMATOR_PYTHON")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -121,7 +120,7 @@ def test_without_its_slots_a_checkpoint_would_not_go_on_the_same_way(old_model_d
     assert loss_difference(losses, load_arrays("resumed")["losses"]) > 100 * TOLERANCE
 
 
-@pytest.mark.skipif(not OLD_PYTHON, reason="OLD_ESTIMATOR_PYTHON names no interpreter")
+@needs_old_estimator
 @pytest.mark.parametrize("case", ["dense/adam", "cnn/momentum", "linear/adagrad"])
 def test_the_old_estimator_goes_on_from_our_checkpoint(tmp_path, case):
     model_dir = tmp_path / "model"

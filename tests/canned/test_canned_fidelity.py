@@ -21,6 +21,7 @@ from helpers.canned import (
     read_tags,
 )
 from helpers.golden import array_difference, assert_small, loss_difference
+from helpers.needs import OLD_PYTHON, needs_old_estimator
 
 import tfx_tpu_estimator as tpu_estimator
 
@@ -35,7 +36,6 @@ SLOW = {
     "several",
     "counts",
 }
-OLD_PYTHON = os.environ.get("OLD_ESTIMATOR_PYTHON")
 
 
 def mark_slow(cases, slow):
@@ -80,7 +80,7 @@ def test_training_goes_on_from_an_old_checkpoint_with_its_slots(tmp_path, case):
     assert_small(compare_training(estimator, case, RESUME_STEP + 1))
 
 
-@pytest.mark.skipif(not OLD_PYTHON, reason="OLD_ESTIMATOR_PYTHON names no interpreter")
+@needs_old_estimator
 @pytest.mark.parametrize("case", ["dnn", "linear", "combined", "dnn_v2"])
 def test_the_old_estimator_goes_on_from_our_checkpoint(tmp_path, case):
     model_dir = copy_old_checkpoint(case, 0, tmp_path / "model")

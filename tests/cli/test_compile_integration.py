@@ -12,10 +12,11 @@ import time
 
 import pytest
 from click.testing import CliRunner
+from helpers.needs import needs_libtpu
 
 from tfx_tpu_estimator.cli import main
 
-pytest.importorskip("libtpu", reason="the TPU compiler is an optional extra")
+pytestmark = needs_libtpu
 
 MODEL = """
     import tensorflow.compat.v1 as tf

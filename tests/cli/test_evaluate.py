@@ -6,10 +6,11 @@ import shutil
 import pytest
 from click.testing import CliRunner
 from helpers.evaluated import write_echo_model, write_scored_examples
+from helpers.needs import TFX
 
 from tfx_tpu_estimator.cli import main
 
-pytest.importorskip("tensorflow_model_analysis", reason="TFX is installed on Python 3.10 only")
+pytest.importorskip("tensorflow_model_analysis", reason=TFX)
 
 CONFIG = """
   model_specs { label_key: "label" prediction_key: "probability" }

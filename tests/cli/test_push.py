@@ -5,12 +5,13 @@ import os
 
 import pytest
 from click.testing import CliRunner
+from helpers.needs import TFX
 from helpers.saved_models import write_saved_model
 from helpers.serving_models import list_served
 
 from tfx_tpu_estimator.cli import main
 
-pytest.importorskip("tfx", reason="TFX is installed on Python 3.10 only")
+pytest.importorskip("tfx", reason=TFX)
 
 
 def invoke(*args):

@@ -3,7 +3,8 @@
 import pytest
 from helpers.example_modules import EXAMPLES
 from helpers.models import linear_model_fn, make_estimator, train_input_fn
-from helpers.tpu_compiler import needs_libtpu, own_lock
+from helpers.needs import needs_libtpu
+from helpers.tpu_compiler import own_lock
 
 from tfx_tpu_estimator import RunConfig, TPUConfig, compile_for_tpu
 from tfx_tpu_estimator.compile_check import report

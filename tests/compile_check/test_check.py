@@ -6,6 +6,7 @@ import re
 import pytest
 import tensorflow as tf
 from helpers.models import eval_input_fn, linear_model_fn, train_input_fn
+from helpers.needs import needs_libtpu
 from helpers.tpu_compiler import (
     OnCompile,
     crash_compiler,
@@ -14,7 +15,6 @@ from helpers.tpu_compiler import (
     image_receiver_fn,
     interrupt,
     list_children,
-    needs_libtpu,
     net_model_fn,
     own_lock,
     string_model_fn,

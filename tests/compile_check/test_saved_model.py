@@ -1,16 +1,13 @@
 """Tests of the compile check of SavedModels, with the real TPU compiler."""
 
 import pytest
+from helpers.needs import needs_libtpu
 from helpers.saved_models import write_saved_model
 
 import tfx_tpu_estimator
 from tfx_tpu_estimator import CompileReport, compile_saved_model
-from tfx_tpu_estimator.compile_check.compiler import CompilerMissingError, describe_compiler
 
-try:
-    describe_compiler()
-except CompilerMissingError as missing:
-    pytest.skip(str(missing), allow_module_level=True)
+pytestmark = needs_libtpu
 
 
 @pytest.fixture(scope="module")

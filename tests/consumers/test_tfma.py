@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from google.protobuf import text_format
+from helpers.needs import TFX
 from helpers.tfrecords import write_records
 
-tfma = pytest.importorskip("tensorflow_model_analysis")
+tfma = pytest.importorskip("tensorflow_model_analysis", reason=TFX)
 
 CONFIG = """
 model_specs { label_key: "label" prediction_key: "probabilities" }

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers.needs import needs_libtpu
 from helpers.tpu_graph import read_metagraphs
 
 from tfx_tpu_estimator.pipelines.report import read_latest_run
@@ -64,7 +65,7 @@ def test_progress_is_shown_and_noise_is_not(taxi):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(find_spec("libtpu") is None, reason="the check needs libtpu")
+@needs_libtpu
 def test_the_model_is_checked_for_a_tpu(taxi):
     output, first, _ = taxi
     assert "Ready for a TPU v5e:2x2: yes" in first.stdout

@@ -22,7 +22,7 @@ def compile_consumer(directory: pathlib.Path) -> pathlib.Path:
     """
     compiler = shutil.which("gcc")
     if compiler is None:
-        pytest.skip("gcc is not installed, so that the C program cannot be compiled")
+        pytest.skip("needs gcc, to compile the C program: `apt-get install gcc`")
     folder = pathlib.Path(tf.sysconfig.get_lib())
     program = directory / "serve"
     command = [compiler, "-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"]

@@ -82,7 +82,9 @@ def find_taxi_data():
     places = spec.submodule_search_locations if spec is not None else []
     found = [*map(pathlib.Path, places), *ROOT.glob(".venv/lib/python*/site-packages/tfx")]
     if not found:
-        pytest.skip("the taxi data is in the tfx package, which this environment does not have")
+        pytest.skip(
+            "needs the taxi data of the tfx package: `make setup` makes .venv, which has it"
+        )
     return found[0] / "components" / "testdata"
 
 

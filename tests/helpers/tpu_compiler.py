@@ -1,6 +1,5 @@
 """What tests of the compile check share: models, and the compiler's process."""
 
-import importlib.util
 import os
 import pathlib
 import signal
@@ -14,9 +13,6 @@ import tfx_tpu_estimator as tpu_estimator
 from tfx_tpu_estimator.compile_check.events import Stage
 
 tf1 = tf.compat.v1
-needs_libtpu = pytest.mark.skipif(
-    importlib.util.find_spec("libtpu") is None, reason="needs libtpu, of the extra `tpu`"
-)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,7 +4,7 @@ import pytest
 
 from tfx_tpu_estimator.inputs.arrays import pandas_input_fn
 
-pd = pytest.importorskip("pandas")
+pd = pytest.importorskip("pandas", reason="needs pandas: `pip install pandas`")
 
 
 def read(input_fn):

@@ -3,12 +3,12 @@
 import logging
 import os
 import pathlib
-import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from helpers import pipeline_runs
+from helpers.needs import small_disk
 from helpers.pipeline_runs import list_outputs, make_config, make_eval_config, run
 from helpers.tfrecords import make_example, write_records
 
@@ -190,7 +190,6 @@ eval_input_fn = train_input_fn
     fails(config, "Trainer", ValueError, "serving_input_receiver_fn")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 def test_full_disk_during_export(tmp_path):
     config = make_config(tmp_path)
     module = tmp_path / "user_module.py"
@@ -199,12 +198,7 @@ def test_full_disk_during_export(tmp_path):
             "    logits =", '    tf.get_variable("big", [1000000])\n    logits ='
         )
     )
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True).returncode != 0:
-        pytest.skip("this machine does not allow mounting a small file system")
-    try:
+    with small_disk(tmp_path / "small", 2) as small:
         config = make_config(
             tmp_path,
             root=str(small / "artifacts"),
@@ -213,5 +207,3 @@ def test_full_disk_during_export(tmp_path):
             ),
         )
         fails(config, "Trainer", OSError, "Could not write the SavedModel")
-    finally:
-        subprocess.run(["umount", str(small)], check=True)

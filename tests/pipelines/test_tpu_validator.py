@@ -3,20 +3,17 @@
 import json
 
 import pytest
+from helpers.needs import needs_libtpu
 from helpers.pipeline_runs import make_config, run
 from tfx.types import standard_artifacts
 from tfx.utils import import_utils
 
-from tfx_tpu_estimator.compile_check import compiler
 from tfx_tpu_estimator.components import TPUValidatorOptions
 from tfx_tpu_estimator.components.tpu_validator.executor import Executor
 from tfx_tpu_estimator.pipelines.kubeflow import KubeflowConfig, compile_kubeflow
 from tfx_tpu_estimator.pipelines.pipeline import create_pipeline
 
-try:
-    compiler.describe_compiler()
-except compiler.CompilerMissingError as missing:
-    pytest.skip(str(missing), allow_module_level=True)
+pytestmark = needs_libtpu
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 import pytest
 from helpers import database_servers, pipeline_runs
+from helpers.needs import TFX
 
-pytest.importorskip("ml_metadata", reason="ML Metadata is installed with TFX, on Python 3.10 only")
+pytest.importorskip("ml_metadata", reason=TFX)
 
 from ml_metadata.proto import metadata_store_pb2
 

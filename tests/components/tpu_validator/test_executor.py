@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 from helpers.artifacts import make_artifact, make_examples, make_output
+from helpers.needs import needs_libtpu
 from helpers.saved_models import write_saved_model
 from helpers.tfrecords import make_example, write_records
 from helpers.trainer_runs import TrainerRun
@@ -24,10 +25,7 @@ from tfx_tpu_estimator.components.digest import compute_model_digest
 from tfx_tpu_estimator.components.pusher.executor import Executor as PusherExecutor
 from tfx_tpu_estimator.components.tpu_validator.executor import Executor
 
-try:
-    compiler.describe_compiler()
-except compiler.CompilerMissingError as missing:
-    pytest.skip(str(missing), allow_module_level=True)
+pytestmark = needs_libtpu
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import pathlib
 
 import pytest
+from helpers.needs import needs_libtpu
 from helpers.trainer_runs import TrainerRun
 from helpers.user_modules import MODEL
 
@@ -11,10 +12,7 @@ from tfx_tpu_estimator import CompileCheckError, CompileReport
 from tfx_tpu_estimator.compile_check import compiler
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 
-try:
-    compiler.describe_compiler()
-except compiler.CompilerMissingError as missing:
-    pytest.skip(str(missing), allow_module_level=True)
+pytestmark = needs_libtpu
 
 SHARDED = MODEL.replace(
     'tf1.train.GradientDescentOptimizer(params.get("learning_rate", 0.5))',
