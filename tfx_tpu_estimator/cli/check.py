@@ -13,6 +13,7 @@ import click
 @click.command()
 @click.argument("program")
 @click.option(
+    "--output",
     "--format",
     "output_format",
     type=click.Choice(["table", "json"]),
@@ -29,7 +30,12 @@ def check(program: str, output_format: str, show_all: bool) -> None:
     supplied by this package, gone, or behave otherwise; what devices cannot run, as far as that
     shows.
 
-    Exit code: 0 if nothing unsupported was found, 1 if something was, 2 for wrong usage.
+    \b
+    tfx-tpu-estimator check resnet_main.py
+    tfx-tpu-estimator check --output json official.resnet.resnet_main | jq .
+
+    Exit code: 0 if nothing unsupported was found, 1 if something was, 2 for wrong usage,
+    130 after an interruption.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with warnings.catch_warnings():

@@ -78,7 +78,10 @@ examples_option = click.option(
     metavar="PATTERN",
     help="TFRecord files of tf.Examples, gzip or not. May be given several times.",
 )
-metadata_option = click.option("--metadata", help="SQLite file, or postgresql://... or mysql://...")
+metadata_option = click.option(
+    "--metadata",
+    help="SQLite file or its directory, or postgresql://... or mysql://...",
+)
 no_cache_option = click.option(
     "--no-cache", is_flag=True, help="Run every node even if nothing has changed."
 )

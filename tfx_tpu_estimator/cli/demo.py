@@ -27,6 +27,10 @@ def demo(name: str, output: str, steps: int | None, use_tpu: bool | None, no_cac
 
     taxi: Chicago taxi trips, a wide and deep model, evaluation by slice.
     digits: handwritten digits, a small convolutional network.
+
+    Run again, it takes from the cache what has not changed.
+
+    Exit code: 0 if all is done, 1 after a failure, 2 for wrong usage, 130 after an interruption.
     """
     from tfx_tpu_estimator.pipelines import console
 

@@ -37,7 +37,8 @@ def doctor(output: str) -> None:
     tfx-tpu-estimator doctor
     tfx-tpu-estimator doctor --output json | jq '.findings[] | select(.level == "problem")'
 
-    Exit code: 0 if nothing will fail, 1 if something will, 2 for wrong usage.
+    Exit code: 0 if nothing will fail, 1 if something will, 2 for wrong usage,
+    130 after an interruption.
     """
     loaded_early = list_early_modules()
     status = Console(stderr=True).status("")

@@ -55,10 +55,16 @@ from tfx_tpu_estimator.tensorflow_messages import without_tensorflow_warnings
 def evaluate(output: str, **arguments) -> None:
     """Evaluate a SavedModel on examples: metrics by slice, thresholds, a page to look at.
 
-    SAVED_MODEL is the directory of saved_model.pb; its {serve} graph predicts.
+    SAVED_MODEL is the directory of saved_model.pb, or of a Model artifact; its {serve} graph
+    predicts.
+
+    \b
+    tfx-tpu-estimator evaluate export/1700000000 --examples 'data/eval/*' --eval-config eval.pbtxt
+    tfx-tpu-estimator evaluate out/Trainer/model/4 --examples 'data/eval/*' \\
+        --eval-config eval.pbtxt --baseline serving/taxi/1700000000 --output html --out evaluation
 
     Exit code: 0 if all thresholds were passed or there are none, 1 if not, 2 if something cannot be
-    read or evaluated.
+    read or evaluated, 130 after an interruption.
     """
     require_tfx(exit_code=2)
     importlib.import_module("tfx_tpu_estimator.pipelines.console").quiet_third_parties()

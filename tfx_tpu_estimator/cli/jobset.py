@@ -58,6 +58,8 @@ def jobset(
     tfx-tpu-estimator jobset --topology v5e:4x4 --image registry/resnet:1 \\
         --output-file resnet.yaml /app/resnet_main.py --model_dir=gs://bucket/resnet
     kubectl apply -f resnet.yaml
+
+    Exit code: 0 if it was written, 1 if it cannot be, 2 for wrong usage.
     """
     module = importlib.import_module("tfx_tpu_estimator.pipelines.gke.jobset")
     try:
@@ -79,6 +81,8 @@ def jobset(
         module.write_jobset(config, output_file)
     except (TypeError, ValueError) as error:
         raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(f"{output_file} cannot be written: {error}") from error
     shape = config.shape
     click.echo(
         f"Wrote {output_file}: {shape.hosts} of {shape.machine_type}, {shape.chips} chips.",

@@ -28,7 +28,8 @@ def lineage(model: str, metadata: str | None, output: str, html: str | None) -> 
     tfx-tpu-estimator lineage out/pushed/1795264800
     tfx-tpu-estimator lineage 4 --metadata out/metadata.sqlite --html lineage.html
 
-    Exit code: 0 if the model was found, 1 if it was not, 2 for wrong usage.
+    Exit code: 0 if the model was found, 1 if it was not, 2 for wrong usage, 130 after an
+    interruption.
     """
     store, found = open_model(model, metadata)
     tracing = importlib.import_module("tfx_tpu_estimator.pipelines.lineage.tracing")

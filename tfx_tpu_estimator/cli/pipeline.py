@@ -56,6 +56,8 @@ def run(
     \b
     tfx-tpu-estimator pipeline run taxi_pipeline.py --output out
     tfx-tpu-estimator pipeline run taxi_pipeline.py --output out --from Evaluator
+
+    Exit code: 0 if all is done, 1 after a failure, 2 for wrong usage, 130 after an interruption.
     """
     if runner == "ir" and (from_nodes or to_nodes):
         raise click.UsageError("`--from` and `--to` are for the local runner.")

@@ -52,6 +52,8 @@ def run(
     \b
     tfx-tpu-estimator run --num-cores 4 mnist_tpu.py --use_tpu --model_dir=out
     tfx-tpu-estimator run -m official.resnet.resnet_main --help
+
+    Exit code: that of the program; 2 for wrong usage, 130 after an interruption.
     """
     # Without its notes on CUDA libraries; a value that the user set is kept.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -20,6 +21,17 @@ from tfx_tpu_estimator.cli.remembered_words import RememberingCommand
 
 if TYPE_CHECKING:
     from tfx_tpu_estimator.skew_check.report import SkewReport
+
+
+# Arguments of the Python API, as they stand in its errors, with what gives each.
+_OPTIONS = {
+    "saved_model_dir": "SAVED_MODEL",
+    "examples": "--examples",
+    "signatures": "--signature",
+    "tolerances": "--tolerance",
+    "ignore": "--ignore",
+    "platform": "--platform",
+}
 
 
 @click.command(cls=RememberingCommand)
@@ -67,12 +79,17 @@ def skew(
 ) -> None:
     """Compare the two graphs of a SavedModel, {serve} and {serve, tpu}, on examples.
 
-    SAVED_MODEL is the directory of saved_model.pb. {serve} runs in TensorFlow; the program inside
-    {serve, tpu} is taken out of the file, compiled by XLA and run on an accelerator if there is
-    one, else on the CPU. The code of the model is not needed, nor is a TPU.
+    SAVED_MODEL is the directory of saved_model.pb, or of a Model artifact. {serve} runs in
+    TensorFlow; the program inside {serve, tpu} is taken out of the file, compiled by XLA and run on
+    an accelerator if there is one, else on the CPU. The code of the model is not needed, nor is a
+    TPU.
+
+    \b
+    tfx-tpu-estimator skew export/1700000000 --examples 'data/eval*'
+    tfx-tpu-estimator skew out/Trainer/model/4 --examples 'data/eval*' -o skew.html
 
     Exit code: 0 if both compute the same within the tolerances, 1 if not, 2 if the model or the
-    examples cannot be read.
+    examples cannot be read, 130 after an interruption.
     """
     form = choose_format(output, output_file)
     validate_destination(form, output_file)
@@ -82,7 +99,7 @@ def skew(
     with native_output_aside() as stderr:
         try:
             report = checking.skew_check(
-                saved_model,
+                _find_saved_model(saved_model),
                 list(patterns),
                 signatures=list(signatures) or None,
                 count=count or None,
@@ -93,11 +110,25 @@ def skew(
                 progress=lambda line: click.echo(line, file=stderr),
             )
         except (ValueError, OSError, RuntimeError) as error:
-            text = str(error).replace("`platform`", "`--platform`")
-            click.echo(f"Error: {text}", file=stderr)
+            click.echo(f"Error: {_name_options(str(error))}", file=stderr)
             sys.exit(2)
     _write_report(report, form, output_file, shlex.join(ctx.meta["words"]))
     sys.exit(0 if report.passed else 1)
+
+
+def _find_saved_model(path: str) -> str:
+    """Returns the directory of saved_model.pb, which in a Model artifact is one below."""
+    inside = os.path.join(path, "Format-Serving")
+    if os.path.exists(os.path.join(path, "saved_model.pb")) or not os.path.isdir(inside):
+        return path
+    return inside
+
+
+def _name_options(message: str) -> str:
+    """Returns an error of the Python API with the names of the command line in it."""
+    for argument, option in _OPTIONS.items():
+        message = message.replace(f"`{argument}`", f"`{option}`")
+    return message
 
 
 def _write_report(report: SkewReport, form: str, path: str | None, command: str) -> None:

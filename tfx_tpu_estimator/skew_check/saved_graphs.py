@@ -54,8 +54,10 @@ def _read_file(directory: str) -> Any:
     text = os.path.join(directory, "saved_model.pbtxt")
     path = binary if tf.io.gfile.exists(binary) else text
     if not tf.io.gfile.exists(path):
+        there = tf.io.gfile.isdir(directory)
+        found = "there is no saved_model.pb in it" if there else "there is no such directory"
         raise ValueError(
-            f"`saved_model_dir` {directory!r} is no SavedModel: there is no saved_model.pb in it. "
+            f"`saved_model_dir` {directory!r} is no SavedModel: {found}. "
             "Give the directory of one version, such as <export_dir_base>/<seconds>."
         )
     saved_model = saved_model_pb2.SavedModel()

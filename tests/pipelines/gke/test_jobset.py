@@ -226,6 +226,15 @@ def test_the_command_writes_what_was_asked_for(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["resnet.yaml"]
 
 
+def test_a_file_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    where = tmp_path / "file" / "j.yaml"
+    arguments = ["--topology", "v5e:4x4", "--image", "i:1", "--output-file", str(where), "a.py"]
+    result = CliRunner().invoke(main, ["jobset", *arguments])
+    assert result.exit_code == 1
+    assert "j.yaml cannot be written" in result.stderr
+
+
 def test_the_command_prints_without_a_file():
     arguments = ["jobset", "--topology", "v4:2x2x2", "--image", "a:1", "/app/train.py"]
     result = CliRunner().invoke(main, arguments)
