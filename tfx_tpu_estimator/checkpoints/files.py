@@ -88,16 +88,15 @@ def write_bytes(path: str, content: bytes) -> None:
         f.write(content)
 
 
+def read_lines(path: str) -> list[str]:
+    """Returns the lines of a small file; none where there is no file."""
+    return _read_bytes(path).decode().splitlines() if tf.io.gfile.exists(path) else []
+
+
 def remove_directory(path: str) -> None:
     """Removes a directory with all it holds, if there is one."""
     if tf.io.gfile.exists(path):
         tf.io.gfile.rmtree(path)
-
-
-def first_line(error: BaseException) -> str:
-    """Returns what `error` says, without stack traces and the final full stop."""
-    text = str(getattr(error, "message", "") or error).strip() or type(error).__name__
-    return text.splitlines()[0].rstrip(".")
 
 
 def _read_bytes(path: str) -> bytes:

@@ -20,7 +20,7 @@ from tfx_tpu_estimator.checkpoints.bundle_index import (
     index_path,
     read_index,
 )
-from tfx_tpu_estimator.checkpoints.files import first_line, list_data_files
+from tfx_tpu_estimator.checkpoints.files import list_data_files
 from tfx_tpu_estimator.checkpoints.state_file import (
     CheckpointState,
     read_state,
@@ -28,6 +28,7 @@ from tfx_tpu_estimator.checkpoints.state_file import (
     state_path,
 )
 from tfx_tpu_estimator.errors import DataCorruptionError
+from tfx_tpu_estimator.tensorflow_messages import first_line
 
 _logger = logging.getLogger(__name__)
 

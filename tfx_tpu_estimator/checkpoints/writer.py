@@ -6,7 +6,8 @@ The order of a write, each step a rename:
     2. <prefix>.input.json, <prefix>.meta, <prefix>.data-00000-of-00001, then <prefix>.index take
        their places: a checkpoint without an index is none
     3. the file `checkpoint` then names it: from here on it is the latest
-    4. checkpoints that are no longer kept are deleted, the index first
+    4. checkpoints that are no longer kept are deleted, the index first; which these are was noted
+       aside before 3, so that the next writer deletes what a kill left
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from tfx_tpu_estimator.checkpoints.state_file import (
     state_path,
 )
 from tfx_tpu_estimator.execution.host_arrays import copy_aligned
+from tfx_tpu_estimator.tensorflow_messages import first_line
 
 _logger = logging.getLogger(__name__)
 
 _ASIDE = ".checkpoint-aside"
+_GOING = "deleted"
 
 
 class CheckpointWriter:
@@ -80,8 +83,9 @@ class CheckpointWriter:
         self._clock = clock
         self._tensors = {t.source: t for t in variables}
         tf.io.gfile.makedirs(self._model_dir)
-        files.remove_directory(self._aside)
         self._kept, self._last_preserved = self._read_earlier()
+        self._finish_deletion()
+        files.remove_directory(self._aside)
         self._bundle = BundleWriter(variables)
         self._thread: threading.Thread | None = None
         self._error: OSError | None = None
@@ -204,13 +208,20 @@ class CheckpointWriter:
             last_preserved = kept[0].timestamp if kept else self._clock()
         return kept, last_preserved
 
+    def _finish_deletion(self) -> None:
+        """Deletes what a writer that was killed had taken off the list and not deleted yet."""
+        kept = {os.path.basename(c.prefix) for c in self._kept}
+        for name in files.read_lines(os.path.join(self._aside, _GOING)):
+            if name not in kept:
+                files.delete_checkpoint(os.path.join(self._model_dir, name))
+
     def _run(self, prefix: str, arrays: dict[str, np.ndarray], payload: bytes | None) -> None:
         """The thread: writes, and leaves its error for the next call."""
         try:
             self._write(prefix, arrays, payload)
         except Exception as error:
             failure = OSError(
-                f"Could not write checkpoint {prefix}: {files.first_line(error)}. Checkpoints "
+                f"Could not write checkpoint {prefix}: {first_line(error)}. Checkpoints "
                 "before it are untouched; make room or give another `model_dir`, then train again."
             )
             failure.__cause__ = error
@@ -247,9 +258,13 @@ class CheckpointWriter:
         others = self._without(prefix, protected)
         selection = self._retention.select((*others, now), self._last_preserved)
         self._last_preserved = selection.last_preserved
+        going = (*selection.deleted, *([protected] if protected else []))
+        if going:
+            names = [os.path.basename(gone) for gone in going]
+            files.write_bytes(os.path.join(self._aside, _GOING), "\n".join(names).encode())
         self._write_state(selection.kept)
         self._kept = selection.kept
-        for gone in (*selection.deleted, *([protected] if protected else [])):
+        for gone in going:
             files.delete_checkpoint(gone)
 
     def _without(self, *prefixes: str | None) -> tuple[KeptCheckpoint, ...]:
