@@ -39,7 +39,7 @@ def build_transform_receiver_fn(
             f"`label_key` {label_key!r} is not a feature that the transform graph makes; it makes "
             f"{sorted(transformed)}."
         )
-    raw = _read_raw_spec(output, path, schema_path)
+    raw = read_raw_spec(output, path, schema_path)
     needed = _find_needed(output, raw, transformed - {label_key})
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
@@ -53,9 +53,19 @@ def build_transform_receiver_fn(
     return serving_input_receiver_fn
 
 
-def _read_raw_spec(
+def read_raw_spec(
     output: tft.TFTransformOutput, path: str, schema_path: str | None
 ) -> dict[str, Any]:
+    """Returns how raw examples are parsed.
+
+    Args:
+        output: The TransformGraph.
+        path: Where it is, for the error message.
+        schema_path: Schema of raw examples, for a graph that was written without one.
+
+    Raises:
+        UserModuleError: If no schema is known.
+    """
     if fileio.exists(os.path.join(path, "metadata", "schema.pbtxt")):
         return dict(output.raw_feature_spec())
     if schema_path is None:

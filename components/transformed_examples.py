@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from tfx.dsl.io import fileio
@@ -14,6 +15,19 @@ from tfx_tpu_estimator.inputs.schema import read_schema
 from .examples import SplitFiles, list_split_files, resolve_compression
 
 _TRANSFORMED_SCHEMA = os.path.join("transformed_metadata", "schema.pbtxt")
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformSource:
+    """A graph of TensorFlow Transform.
+
+    Attributes:
+        path: The TransformGraph.
+        schema_path: Schema of raw examples, for a graph that was written without one.
+    """
+
+    path: str
+    schema_path: str | None = None
 
 
 def find_transformed_schema(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,10 +30,13 @@ from ..examples import (
 )
 from ..run_record import RunRecord, read_run_record
 from ..saved_model import read_meta_graphs
+from ..transformed_examples import TransformSource
 from ..user_module import ModuleForm
 from .eval_config_checks import check_eval_config, check_signatures
 from .options import EvaluatorOptions
 from .sliced import SlicedEvaluation
+
+_logger = logging.getLogger(__name__)
 
 _DEFAULT_SPLITS = ("eval",)
 # What a module file for the Evaluator may define.
@@ -55,6 +59,7 @@ class Inputs:
         schema_path: Schema of the examples.
         options: What the Evaluator does beyond the standard one.
         hooks: Functions of the Evaluator's module file, by name.
+        transform: The transform graph that the model was trained with; None without one.
     """
 
     model: types.Artifact
@@ -68,6 +73,7 @@ class Inputs:
     schema_path: str | None
     options: EvaluatorOptions
     hooks: Mapping[str, Any]
+    transform: TransformSource | None
 
     def prepare(self, config: config_pb2.EvalConfig) -> SlicedEvaluation:
         """Returns what is evaluated for metrics by slice."""
@@ -85,6 +91,7 @@ class Inputs:
             batch_size=self.options.batch_size,
             schema=schema,
             add_features=self.hooks.get("add_features"),
+            transform=self.transform,
         )
 
 
@@ -104,13 +111,18 @@ def resolve_inputs(
     serving_path = find_serving_path(model)
     config = _read_eval_config(exec_properties)
     options = EvaluatorOptions.from_json(exec_properties.get(OPTIONS_KEY))
-    record = _read_functions_record(model.uri) if options.model_fn_metrics else None
+    record = read_run_record(model.uri)
+    transform = find_transform(record)
+    if not options.model_fn_metrics or record is None or record.form is not ModuleForm.FUNCTIONS:
+        record = None
     _check_something_to_do(config, record, model.uri)
     splits = _read_splits(exec_properties)
     files = resolve_splits(input_dict.get(specs.EXAMPLES_KEY, []), splits, "example_splits")
     if config is not None:
         check_signatures(config, read_meta_graphs(serving_path), serving_path)
         check_tf_examples(files, "metrics by slice are computed from tf.Examples")
+        if transform is not None:
+            check_raw(files, transform)
     verify_files(files)
     return Inputs(
         model=model,
@@ -124,6 +136,7 @@ def resolve_inputs(
         schema_path=_find_schema(input_dict),
         options=options,
         hooks=_load_hooks(exec_properties),
+        transform=transform,
     )
 
 
@@ -171,9 +184,36 @@ def _read_splits(exec_properties: Mapping[str, Any]) -> list[str]:
     return list(splits or _DEFAULT_SPLITS)
 
 
-def _read_functions_record(model_uri: str) -> RunRecord | None:
-    record = read_run_record(model_uri)
-    return record if record is not None and record.form is ModuleForm.FUNCTIONS else None
+def find_transform(record: RunRecord | None) -> TransformSource | None:
+    """Returns the transform graph that a run was given, if it is still there."""
+    path = None if record is None else record.data.transform_graph_path
+    if record is None or path is None:
+        return None
+    if not fileio.exists(path):
+        _logger.warning(
+            "The transform graph at %s, which the model was trained with, is not there any more: "
+            "labels and slices can be features of raw examples only.",
+            path,
+        )
+        return None
+    return TransformSource(path, record.data.schema_path)
+
+
+def check_raw(files: SplitFiles, transform: TransformSource) -> None:
+    """Refuses transformed examples, which a {serve} graph that transforms cannot parse.
+
+    Raises:
+        ValueError: If the first record is what the graph makes.
+    """
+    # TensorFlow Transform is loaded by those who have a graph of it.
+    from ..graph_transformer import are_transformed
+
+    if are_transformed(transform, files):
+        raise ValueError(
+            "`examples` are transformed, and metrics by slice are computed on the {serve} graph, "
+            "which transforms raw ones. Give `examples=example_gen.outputs['examples']`; labels "
+            "and slices may be features that the transform graph makes."
+        )
 
 
 def _check_something_to_do(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tfx import types
@@ -18,6 +19,8 @@ from ..data_errors import explain_data_errors
 from ..examples import SplitFiles, check_tf_examples, resolve_splits
 from ..run_record import RunRecord, load_recorded_module
 from ..runtime import build_program, count_eval_steps, create_estimator, resolve_eval_input_fn
+from ..transformed_examples import TransformSource
+from ..user_module import UserModule
 
 _logger = logging.getLogger(__name__)
 
@@ -49,7 +52,8 @@ def evaluate_splits(
     results = {}
     for split in splits:
         files = resolve_splits(examples, [split], "example_splits")
-        results[split] = _evaluate(record, module, serving_path, files, schema_path, split)
+        with _as_trained(record, module, files) as own:
+            results[split] = _evaluate(record, module, serving_path, own, schema_path, split)
         _logger.info("Metrics of split %r: %s", split, results[split])
     return results
 
@@ -58,6 +62,24 @@ def write_metrics(uri: str, metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes metrics by split to `runtime_metrics.json` in the evaluation's directory."""
     text = json.dumps(metrics, indent=2, sort_keys=True)
     io_utils.write_string_file(os.path.join(uri, RUNTIME_METRICS_FILE), text + "\n")
+
+
+@contextlib.contextmanager
+def _as_trained(record: RunRecord, module: UserModule, files: SplitFiles) -> Iterator[SplitFiles]:
+    """Yields examples as the program was trained on: raw ones transformed, if that is how."""
+    path = record.data.transform_graph_path
+    if path is None or module.get("eval_input_fn") is not None:
+        yield files
+        return
+    # TensorFlow Transform is loaded by those who have a graph of it.
+    from ..graph_transformer import are_transformed, write_transformed
+
+    source = TransformSource(path, record.data.schema_path)
+    if are_transformed(source, files):
+        yield files
+        return
+    with tempfile.TemporaryDirectory(prefix="transformed_") as folder:
+        yield write_transformed(source, files, folder)
 
 
 def _evaluate(

@@ -11,6 +11,7 @@ import tensorflow_model_analysis as tfma
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
+from ..transformed_examples import TransformSource
 from .engine.blocks import read_blocks
 from .engine.crew import Crew
 from .engine.evaluation import Evaluation, evaluate
@@ -36,6 +37,7 @@ class SlicedEvaluation:
         batch_size: Examples that are predicted at a time.
         schema: Of the examples, or None.
         add_features: {feature: values} of a batch -> more features of it, or None.
+        transform: The graph of TensorFlow Transform that the model was trained with, or None.
         workers: Processes that evaluate.
         progress: Called with the number of examples that were evaluated, or None.
     """
@@ -49,6 +51,7 @@ class SlicedEvaluation:
     batch_size: int = 1024
     schema: schema_pb2.Schema | None = None
     add_features: AddFeatures | None = None
+    transform: TransformSource | None = None
     workers: int = 1
     progress: Progress | None = None
 
@@ -82,6 +85,7 @@ class SlicedEvaluation:
             config=self.resolved_config,
             schema=self.schema,
             add_features=self.add_features,
+            transform=self.transform,
         )
 
     def run(self, path: str) -> Evaluation:

@@ -77,14 +77,17 @@ def list_keys(spec: config_pb2.ModelSpec, field: str) -> list[str]:
 
 def list_needed_columns(config: config_pb2.EvalConfig, slices: Iterable[str]) -> set[str]:
     """Returns the features that labels, weights and slices are made of."""
-    specs = config.model_specs
-    keys = [
+    return {*list_label_columns(config), *slices}
+
+
+def list_label_columns(config: config_pb2.EvalConfig) -> set[str]:
+    """Returns the features that labels and weights are made of."""
+    return {
         key
-        for spec in specs
+        for spec in config.model_specs
         for field in ("label_key", "example_weight_key")
         for key in list_keys(spec, field)
-    ]
-    return {*keys, *slices}
+    }
 
 
 def join_predictions(by_model: Mapping[str, Mapping[str, np.ndarray]]) -> Any:

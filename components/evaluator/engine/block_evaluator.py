@@ -15,6 +15,7 @@ from .plan import Plan
 from .predictor import Predictor
 from .reading import ColumnDecoder, to_columns, to_values
 from .tfma_route import needs_all_features
+from .transformed import TransformedColumns
 
 
 class BlockEvaluator:
@@ -40,6 +41,7 @@ class BlockEvaluator:
                 )
                 for spec in plan.config.model_specs
             }
+            self._transformed = TransformedColumns.open(plan, adding.slicer.columns, stack)
             self._stack = stack.pop_all()
         self._decoder = ColumnDecoder(self._list_columns())
 
@@ -68,6 +70,8 @@ class BlockEvaluator:
 
     def _predict(self, records: np.ndarray) -> Batch:
         columns = self._decoder.decode(records)
+        if self._transformed is not None:
+            columns.update(self._transformed.make(records))
         if self._plan.add_features is not None:
             added = self._plan.add_features(to_values(columns))
             columns.update(to_columns(added, len(records)))
@@ -79,12 +83,7 @@ class BlockEvaluator:
         return Batch(self._plan.config, len(records), columns, join_predictions(outputs))
 
     def _list_columns(self) -> set[str] | None:
-        left = set(self._adding.computing.left_to_tfma)
-        others = [
-            computation
-            for computation in self._adding.computations.non_derived_computations
-            if left & {key.name for key in computation.keys}
-        ]
+        others = self._adding.computing.list_without_recipe()
         if self._plan.add_features or any(map(needs_all_features, others)):
             return None
         needed = list_needed_columns(self._plan.config, self._adding.slicer.columns)
@@ -119,5 +118,6 @@ def _check_labels(batch: Batch) -> None:
             raise ValueError(
                 f"`eval_config`: the label {missing[0]!r} is in none of the first "
                 f"{batch.count} examples. Name a feature of the examples in `label_key`; a label "
-                "that is computed needs the function `add_features` in the module file."
+                "that is computed needs the function `add_features` in the module file; one that "
+                "a Transform component makes, a model that was trained with its `transform_graph`."
             )

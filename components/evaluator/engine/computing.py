@@ -13,17 +13,22 @@ import numpy as np
 from .batch import Batch
 from .pairs import UnusualDataError
 from .recipe import Recipe
-from .recipes_keras import make_keras_recipe
+from .recipes_keras import make_keras_recipe, split_keras
 from .recipes_matrices import make_matrix_recipe
 from .recipes_totals import make_totals_recipe
 from .sums import GroupSums
-from .tfma_route import Accumulators, TfmaRoute
+from .tfma_names import metric_types
+from .tfma_route import Accumulators, TfmaRoute, list_names
 
 _logger = logging.getLogger(__name__)
 
 
 def make_recipe(computation: Any) -> Recipe | None:
     """Returns the recipe for a computation of TFMA's; None where only TFMA can compute it."""
+    standard = metric_types.StandardMetricInputsPreprocessor
+    # Others change labels or predictions before they are counted.
+    if any(type(preprocessor) is not standard for preprocessor in computation.preprocessors or ()):
+        return None
     combiner = computation.combiner
     makers = (make_totals_recipe, make_matrix_recipe, make_keras_recipe)
     return next((recipe for make in makers if (recipe := make(combiner)) is not None), None)
@@ -52,17 +57,16 @@ class Computing:
     """
 
     def __init__(self, computations: Sequence[Any]):
-        self._parts = [_Part(computation) for computation in computations]
+        self._parts = [_Part(part) for whole in computations for part in split_keras(whole)]
 
-    @property
-    def left_to_tfma(self) -> list[str]:
-        """Names of the metrics that have no recipe."""
-        return _list_names(part for part in self._parts if part.recipe is None)
+    def list_without_recipe(self) -> list[Any]:
+        """Returns the computations that only TFMA's own code can make."""
+        return [part.computation for part in self._parts if part.recipe is None]
 
     def list_left(self, found: Sequence[PartSums]) -> list[str]:
         """Returns the names of the metrics that TFMA's own code computed at least a part of."""
         parts = zip(self._parts, found, strict=True)
-        return _list_names(part for part, sums in parts if sums.accumulators is not None)
+        return list_names(part.computation for part, sums in parts if sums.accumulators is not None)
 
     def start(self) -> list[PartSums]:
         """Returns sums of nothing."""
@@ -127,7 +131,7 @@ class _Part:
             try:
                 positions, values = self._enter(batch)
             except UnusualDataError as error:
-                names = ", ".join(key.name for key in self.computation.keys)
+                names = ", ".join(list_names([self.computation]))
                 _logger.info("%s: left to TensorFlow Model Analysis (%s).", names, error)
                 found.accumulators = {}
             else:
@@ -182,7 +186,3 @@ def _add_entries(
     if not seen.all():
         places, repeated, chosen = places[seen], repeated[seen], chosen[seen]
     sums.add(repeated, places, chosen)
-
-
-def _list_names(parts: Any) -> list[str]:
-    return sorted({key.name for part in parts for key in part.computation.keys})

@@ -200,6 +200,8 @@ def _speed_up(computation: Any) -> Callable[[Metrics], Metrics]:
     TFMA sorts a histogram's 10,000 buckets into an AUC's 10,000 thresholds one by one, 15 ms for
     each slice. Where its function is not recognised, it is called as it is.
     """
+    if not inspect.isfunction(computation.result):
+        return computation.result
     known = inspect.getclosurevars(computation.result).nonlocals
     names = {"use_histogram", "thresholds", "input_metric_key", "matrices_key"}
     if not names <= set(known) or not known["use_histogram"]:

@@ -13,6 +13,7 @@ import cloudpickle
 from tensorflow_metadata.proto.v0 import schema_pb2
 from tensorflow_model_analysis.proto import config_pb2
 
+from ...transformed_examples import TransformSource
 from .tfma_names import metric_specs, separate_computations
 
 AddFeatures = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -28,12 +29,15 @@ class Plan:
         schema: Of the examples, for metrics that ask for it.
         add_features: {feature: values} of a batch -> more features of it, such as a label that
             examples do not hold: [n] or [n, length] each.
+        transform: The graph of TensorFlow Transform whose features are labels, weights or slices,
+            where there is one.
     """
 
     models: Mapping[str, str]
     config: config_pb2.EvalConfig
     schema: schema_pb2.Schema | None = None
     add_features: AddFeatures | None = None
+    transform: TransformSource | None = None
 
     def make_computations(self) -> Any:
         """Returns TFMA's computations, by kind; the same in every process."""

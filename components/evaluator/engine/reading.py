@@ -119,12 +119,15 @@ def to_values(columns: Mapping[str, pa.Array]) -> dict[str, Any]:
     return values
 
 
-def to_columns(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:
-    """Turns features that a user's function made into columns.
+def to_columns(
+    values: Mapping[str, Any], count: int, origin: str = "`add_features`"
+) -> dict[str, pa.Array]:
+    """Turns features that somebody made into columns.
 
     Args:
-        values: [n] or [n, length] numbers or bytes by feature.
+        values: [n] or [n, length] numbers or bytes by feature; None counts as no value.
         count: n.
+        origin: Who made them, for the error message.
 
     Raises:
         ValueError: If a feature has other than one row for each example.
@@ -134,14 +137,16 @@ def to_columns(values: Mapping[str, Any], count: int) -> dict[str, pa.Array]:
         array = np.asarray(value)
         if array.shape[:1] != (count,) or array.ndim > 2:
             raise ValueError(
-                f"`add_features` made {name!r} of the shape {array.shape} for {count} examples; "
+                f"{origin} made {name!r} of the shape {array.shape} for {count} examples; "
                 "it must be [examples] or [examples, length]."
             )
         if array.dtype.kind in "bu":
             array = array.astype(np.int64)
         rows = array.reshape([count, -1])
-        offsets = np.arange(0, rows.size + 1, rows.shape[1])
-        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(rows.reshape([-1])))
+        known = np.not_equal(rows, None) if array.dtype == object else np.ones(rows.shape, bool)
+        if known.any():
+            offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
+            columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(rows[known]))
     return columns
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from tensorflow_model_analysis.utils.keras_lib import tf_keras
 from .batch import Batch
 from .pairs import Pairing, UnusualDataError
 from .recipe import Recipe, stack
-from .tfma_names import KerasCombiner, model_util
+from .tfma_names import KerasCombiner, metric_types, model_util
 
 Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -81,6 +81,61 @@ def make_keras_recipe(combiner: Any) -> Recipe | None:
     if pairing.class_weights and not pairing.flatten:
         return None
     return KerasRecipe(combiner, pairing, [f for f in functions if f is not None])
+
+
+def split_keras(computation: Any) -> list[Any]:
+    """Takes apart what TFMA computes together: means by output, and all else.
+
+    Args:
+        computation: One of TFMA's; unless it is of several Keras metrics, it is returned as it is.
+    """
+    combiner = computation.combiner
+    if type(combiner) is not KerasCombiner or combiner._sub_key_in_config:
+        return [computation]
+    combiner.setup()
+    means: dict[str, list[int]] = {}
+    others: dict[str, list[int]] = {}
+    for output in combiner._output_names:
+        for place, metric in enumerate(combiner._metrics[output]):
+            chosen = others if _find_function(metric) is None else means
+            chosen.setdefault(output, []).append(place)
+    groups = [{output: places} for output, places in means.items()] + ([others] if others else [])
+    if len(groups) == 1:
+        return [computation]
+    return [_choose_metrics(computation, group) for group in groups]
+
+
+def _choose_metrics(computation: Any, chosen: Mapping[str, Sequence[int]]) -> Any:
+    """Returns a computation of some of the metrics of one: their places by output."""
+    combiner = computation.combiner
+    metrics: dict[str, list[Any]] = {}
+    losses: dict[str, list[Any]] = {}
+    names = set()
+    for number, output in enumerate(combiner._output_names):
+        if output not in chosen:
+            continue
+        configs, others = combiner._metric_configs[number], combiner._loss_configs[number]
+        # Losses stand behind the metrics.
+        places = chosen[output]
+        metrics[output] = [configs[place] for place in places if place < len(configs)]
+        losses[output] = [others[p - len(configs)] for p in places if p >= len(configs)]
+        names |= {(output, combiner._metrics[output][place].name) for place in places}
+    part = KerasCombiner(
+        metrics,
+        losses,
+        combiner._custom_objects,
+        combiner._eval_config,
+        combiner._model_name,
+        combiner._sub_key,
+        combiner._aggregation_type,
+        combiner._class_weights,
+        combiner._example_weighted,
+        combiner._desired_batch_size,
+    )
+    keys = [k for k in computation.keys if (k.output_name, k.name.partition("/")[0]) in names]
+    return metric_types.MetricComputation(
+        keys=keys, preprocessors=computation.preprocessors, combiner=part
+    )
 
 
 def _pads(combiner: Any) -> bool:

@@ -123,7 +123,15 @@ def check_shares(pairs: Pairs) -> None:
 
     Raises:
         UnusualDataError: If there are any.
+        ValueError: If a label is NaN.
     """
+    missing = int(np.isnan(pairs.labels.astype(float)).any(axis=1).sum())
+    if missing:
+        raise ValueError(
+            f"`examples`: the label is NaN for {missing} of {len(pairs.labels)} examples of a "
+            "batch, which metrics of classes cannot count. Leave these examples out, or give them "
+            "a label."
+        )
     low, high = pairs.labels.min(), pairs.labels.max()
     if low < -_NEARLY or high > 1 + _NEARLY:
         raise UnusualDataError("label outside of [0, 1]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,23 @@ class TfmaRoute:
             accumulator = accumulators.get(group)
             if accumulator is None:
                 accumulator = self._combine.create_accumulator()
-            accumulators[group] = self._combine.add_input(accumulator, inputs[row])
+            try:
+                accumulators[group] = self._combine.add_input(accumulator, inputs[row])
+            except RuntimeError as error:
+                raise ValueError(self._explain(batch.rows[row], error)) from error
+
+    def _explain(self, example: dict[str, Any], error: RuntimeError) -> str:
+        names = ", ".join(list_names(self._computations))
+        label = example.get(tfma.LABELS_KEY)
+        # The lines that follow the first show all settings.
+        reason = str(error.__cause__ or error).partition("\n")[0].removesuffix(".")
+        text = (
+            f"`examples`: an example cannot be counted by {names}: {reason}. Its label is {label}, "
+            f"the prediction {example[tfma.PREDICTIONS_KEY]}."
+        )
+        if label is None or (isinstance(label, np.ndarray) and not label.size):
+            text += " Leave examples without a label out, or make one in `add_features`."
+        return text
 
     def merge(self, accumulators: Accumulators, other: Accumulators, groups: np.ndarray) -> None:
         """Adds what others accumulated.
@@ -76,6 +92,12 @@ class TfmaRoute:
     def extract(self, accumulators: Accumulators, groups: Sequence[int]) -> dict[Any, Any]:
         """Returns the metrics over some groups together."""
         return self._combine.extract_output(self.unite(accumulators, groups))
+
+
+def list_names(computations: Iterable[Any]) -> list[str]:
+    """Returns the names of what is computed, without the settings in names of hidden parts."""
+    names = {key.name.partition(":")[0] for item in computations for key in item.keys}
+    return sorted(name.removeprefix("_") for name in names)
 
 
 def needs_all_features(computation: Any) -> bool:

@@ -38,6 +38,7 @@ class Page:
     Attributes:
         title: Name of the model.
         blessed: Whether it is blessed; None where nobody asked.
+        passed: Whether all thresholds were passed; None where there are none.
         reason: Why, in words.
         failures: What was not passed, in words.
         facts: Names and short values.
@@ -49,6 +50,7 @@ class Page:
 
     title: str
     blessed: bool | None
+    passed: bool | None
     reason: str
     failures: Sequence[str]
     facts: Sequence[tuple[str, str]]
@@ -82,14 +84,15 @@ class Page:
         return card("What was evaluated", facts(self.facts), lines)
 
     def _draw_verdict(self) -> Markup:
+        listed = element("ul", [element("li", failure) for failure in self.failures])
         if self.blessed is None:
-            return verdict("neutral", self.reason)
+            kind = {True: "good", False: "bad", None: "neutral"}[self.passed]
+            title = f"{len(self.failures)} not passed" if self.failures else self.reason
+            return verdict(kind, title, listed if self.failures else None)
         if self.blessed:
             return verdict("good", "Blessed", element("p", self.reason))
-        words: Any = element("p", self.reason)
-        if len(self.failures) > 1:
-            words = element("ul", [element("li", failure) for failure in self.failures])
-        return verdict("bad", "Not blessed", words)
+        several = len(self.failures) > 1
+        return verdict("bad", "Not blessed", listed if several else element("p", self.reason))
 
 
 def _draw_slices_card(results: Results | None) -> tuple[Markup | None, str]:

@@ -16,7 +16,8 @@ _STYLE = """
 .slices { display: grid; font-size: .88rem; overflow-x: auto; column-gap: 1.4rem; }
 .slices .head, .slices .row, .slices .rows { display: grid; grid-template-columns: subgrid;
   grid-column: 1 / -1; }
-.slices .cell { padding: .45rem 0; border-bottom: 1px solid var(--line); min-width: 0; }
+.slices .head, .slices .row { border-bottom: 1px solid var(--line); }
+.slices .cell { padding: .45rem 0; min-width: 0; }
 .slices .head .cell { color: var(--soft); font-weight: 600; font-size: .8rem;
   white-space: nowrap; display: flex; gap: .3rem; align-items: baseline; }
 .slices .name { overflow-wrap: break-word; min-width: 9rem; max-width: 24rem; }

@@ -60,6 +60,7 @@ def write_evaluation_page(
     page = Page(
         title=title,
         blessed=None if verdict is None else verdict.blessed,
+        passed=None if validation is None else validation.validation_ok,
         reason=fallback if verdict is None else verdict.reason,
         failures=failures,
         facts=[*_list_facts(evaluation, engine, results), *facts],

@@ -227,12 +227,55 @@ def test_what_has_no_recipe_is_left_to_tfma(seed):
         metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
     ).non_derived_computations
     assert [make_recipe(c) is None for c in computations] == [True, False]
-    assert Computing(computations).left_to_tfma == ["squared_pearson_correlation"]
+    computing = Computing(computations)
+    assert computing.list_left(computing.start()) == ["squared_pearson_correlation"]
 
     def draw(count):
         return random.integers(2, size=count), random.random([count, 1])
 
     assert_same(*run(metrics, random, draw, weighted=False))
+
+
+def test_means_have_recipes_beside_metrics_of_keras_that_have_none():
+    random = np.random.default_rng(2)
+    metrics = ERRORS + 'metrics { class_name: "BinaryIoU" } metrics { class_name: "Hinge" }'
+    config = make_config(metrics, False)
+    computing = Computing(
+        separate_computations(
+            metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+        ).non_derived_computations
+    )
+    assert computing.list_left(computing.start()) == ["binary_io_u"]
+
+    def draw(count):
+        return random.integers(2, size=count), random.random([count, 1])
+
+    assert_same(*run(metrics, random, draw, weighted=True), tolerance=2e-5)
+
+
+SET_MATCH = 'metrics_specs { metrics { class_name: "SetMatchPrecision" } }'
+
+
+def test_what_changes_labels_before_counting_has_no_recipe():
+    """A combiner of confusion matrices, but of pairs that were made by a preprocessor."""
+    config = parse_config('model_specs { label_key: "label" }' + SET_MATCH)
+    computations = separate_computations(
+        metric_specs.to_computations(list(config.metrics_specs), eval_config=config)
+    ).non_derived_computations
+    assert [make_recipe(computation) for computation in computations] == [None]
+
+
+def test_a_label_that_is_nan_or_missing_is_said():
+    config = make_config('metrics { class_name: "AUC" }', False)
+    scores = np.array([[0.5], [0.2], [0.1]])
+    cases = [
+        (np.array([1.0, np.nan, 0.0]), "label is NaN for 1 of 3 examples"),
+        (make_lists([[1.0], [], [0.0]]), r"example cannot be counted by calib.*without a label"),
+    ]
+    for label, match in cases:
+        batch = make_batch(config, scores, label=label)
+        with pytest.raises(ValueError, match=match):
+            compute(config, [batch], [(np.arange(3), np.zeros(3, np.int64))])
 
 
 def test_a_batch_of_an_unusual_form_is_left_to_tfma_and_added(caplog):
