@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable
@@ -27,6 +28,20 @@ def check_names(kind: str, given: Iterable[str], allowed: Iterable[str]) -> None
     for name in given:
         if name not in allowed:
             raise TypeError(describe_unknown(kind, name, allowed))
+
+
+def field_names(options: Any) -> list[str]:
+    """Returns the names of the fields of an option class, or of one of its values, in order."""
+    return [field.name for field in dataclasses.fields(options)]
+
+
+class CheckedNames:
+    """What option classes, which are dataclasses, derive from to refuse names of no field."""
+
+    def __new__(cls, **given: Any):
+        """Refuses names of no field, with the nearest that is one."""
+        check_names(cls.__name__, given, field_names(cls))
+        return super().__new__(cls)
 
 
 def read_json_object(kind: str, text: str, allowed: Iterable[str]) -> dict[str, Any]:

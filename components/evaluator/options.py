@@ -6,18 +6,24 @@ import dataclasses
 import json
 from typing import Any
 
-from ..option_checks import check_choice, check_int, check_names, check_type, read_json_object
+from ..option_checks import (
+    CheckedNames,
+    check_choice,
+    check_int,
+    check_type,
+    field_names,
+    read_json_object,
+)
 
 RUNTIME = "runtime"
 TFMA = "tfma"
 ENGINES = (RUNTIME, TFMA)
 BEAM = "beam"
-_KIND = "EvaluatorOptions"
 _BOOLEAN = ("model_fn_metrics", "skew_check", "html_page")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EvaluatorOptions:
+class EvaluatorOptions(CheckedNames):
     """What the Evaluator does beyond the standard one.
 
     Attributes:
@@ -53,11 +59,6 @@ class EvaluatorOptions:
     force_blessing: str | None = None
     html_page: bool = True
 
-    def __new__(cls, **given: Any) -> EvaluatorOptions:
-        """Refuses names of no option, with the nearest that is one."""
-        check_names(_KIND, given, option_names())
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         check_choice("engine", self.engine, ENGINES)
         check_workers("workers", self.workers, self.engine)
@@ -83,7 +84,7 @@ class EvaluatorOptions:
         Raises:
             ValueError: If `text` is no JSON object or has a key that is no option.
         """
-        return cls(**read_json_object(_KIND, text, option_names())) if text else cls()
+        return cls(**read_json_object(cls.__name__, text, field_names(cls))) if text else cls()
 
 
 def check_workers(name: str, workers: Any, engine: str) -> None:
@@ -110,8 +111,3 @@ def check_workers(name: str, workers: Any, engine: str) -> None:
             raise ValueError(f"`{name}` must be a positive number or {BEAM!r}, got {workers!r}.")
         return
     check_int(name, workers, 1)
-
-
-def option_names() -> list[str]:
-    """Returns the names of all options, in order."""
-    return [field.name for field in dataclasses.fields(EvaluatorOptions)]

@@ -9,13 +9,14 @@ from typing import Any
 from tfx_tpu_estimator.suggestions import suggest
 
 from ..constants import PUSHER_CONFIG_KEY
-from ..option_checks import check_int, check_names, check_number, check_type
+from ..hyperparameters import find_near
+from ..option_checks import CheckedNames, check_int, check_number, check_type, field_names
 
 _BOOLEAN = ("require_tpu_metagraph", "load_model", "serve_only", "allow_rolled_back")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PusherOptions:
+class PusherOptions(CheckedNames):
     """Checks that the Pusher makes, and what it does with the serving directory.
 
     Attributes:
@@ -48,11 +49,6 @@ class PusherOptions:
     allow_rolled_back: bool = False
     lock_timeout_secs: float = 600.0
 
-    def __new__(cls, **given: Any) -> PusherOptions:
-        """Refuses names of no option, with the nearest that is one."""
-        check_names("PusherOptions", given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         for name in _BOOLEAN:
             check_type(name, getattr(self, name), bool)
@@ -68,10 +64,17 @@ def read_pusher_options(custom_config: Mapping[str, Any] | None) -> PusherOption
         TypeError: If the entry is no dict or a value has the wrong type.
         ValueError: If it has a key that is no option, or a value is out of range.
     """
+    for name in custom_config or {}:
+        # Other keys are of other components' concern, and have no effect here.
+        if find_near(name, [PUSHER_CONFIG_KEY]):
+            raise ValueError(
+                f"`custom_config` has {name!r}, which has no effect. Did you mean "
+                f"{PUSHER_CONFIG_KEY!r}?"
+            )
     entry = (custom_config or {}).get(PUSHER_CONFIG_KEY, {})
     if not isinstance(entry, Mapping):
         raise TypeError(f"`custom_config[{PUSHER_CONFIG_KEY!r}]` must be a dict, got {entry!r}.")
-    allowed = [field.name for field in dataclasses.fields(PusherOptions)]
+    allowed = field_names(PusherOptions)
     for name in entry:
         if name not in allowed:
             raise ValueError(

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..option_checks import check_names, check_type, describe_unknown
+from ..option_checks import CheckedNames, check_type, describe_unknown
 
 _KIND = "VertexDestination"
 # Arguments of aiplatform.Model.deploy that stand for something this class has a field for, or that
@@ -48,7 +48,7 @@ _DEPLOY_ARGS = (
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VertexDestination:
+class VertexDestination(CheckedNames):
     """Where on Vertex AI a model is deployed, and how.
 
     Attributes:
@@ -74,11 +74,6 @@ class VertexDestination:
     endpoint_name: str
     container_image: str
     deploy_args: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def __new__(cls, **given: Any) -> VertexDestination:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names(_KIND, given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name in ("project", "region", "endpoint_name", "container_image"):

@@ -11,11 +11,13 @@ from tfx_tpu_estimator.compile_check.chips import parse_topology
 from tfx_tpu_estimator.skew_check.tolerance import Tolerance
 
 from ..option_checks import (
+    CheckedNames,
     check_choice,
     check_int,
     check_names,
     check_number,
     check_type,
+    field_names,
     read_json_object,
 )
 
@@ -23,11 +25,10 @@ SERVING = "serving"
 PROGRAMS = ("train", "eval", "predict", SERVING)
 REFUSE = "refuse"
 SKIP = "skip"
-_KIND = "TPUValidatorOptions"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TPUValidatorOptions:
+class TPUValidatorOptions(CheckedNames):
     """What the TPUValidator checks.
 
     Attributes:
@@ -60,11 +61,6 @@ class TPUValidatorOptions:
     num_examples: int = 100
     tolerances: Mapping[str, Tolerance] = dataclasses.field(default_factory=dict)
 
-    def __new__(cls, **given: Any) -> TPUValidatorOptions:
-        """Refuses names of no option, with the nearest that is one."""
-        check_names(_KIND, given, option_names())
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         # As libtpu calls it: `trillium:2x2` and `v6e:2x2` are one.
         object.__setattr__(self, "topology", parse_topology(self.topology).name)
@@ -94,16 +90,11 @@ class TPUValidatorOptions:
             ValueError: If `text` is no JSON object, has a key that is no option, or lacks
                 `topology`.
         """
-        values = read_json_object(_KIND, text, option_names())
+        values = read_json_object(cls.__name__, text, field_names(cls))
         if "topology" not in values:
             raise ValueError("`options` lacks `topology`; give one such as 'v5e:2x2'.")
         tolerances = values.pop("tolerances", {})
         return cls(**values, tolerances=_read_tolerances(tolerances))
-
-
-def option_names() -> list[str]:
-    """Returns the names of all options, in order."""
-    return [field.name for field in dataclasses.fields(TPUValidatorOptions)]
 
 
 def _check_programs(programs: Any) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfx_tpu_estimator.components.option_checks import (
+    CheckedNames,
     check_int,
-    check_names,
     check_number,
     check_type,
 )
@@ -31,7 +31,7 @@ _SCHEDULES = f"None, a cron expression such as '0 3 * * *', or one of {', '.join
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AirflowConfig:
+class AirflowConfig(CheckedNames):
     """When Airflow runs a pipeline, and how its tasks are treated.
 
     Attributes:
@@ -75,11 +75,6 @@ class AirflowConfig:
     queues: Mapping[str, str] = dataclasses.field(default_factory=dict)
     pools: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def __new__(cls, **given: Any) -> AirflowConfig:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names("AirflowConfig", given, field_names())
-        return super().__new__(cls)
-
     def __post_init__(self) -> None:
         check_schedule(self.schedule)
         object.__setattr__(self, "start_date", _read_date(self.start_date))
@@ -107,11 +102,6 @@ class AirflowConfig:
         """
         for field in ("queues", "pools"):
             check_node_ids(field, getattr(self, field), known)
-
-
-def field_names() -> list[str]:
-    """Returns the names of the fields, in order."""
-    return [field.name for field in dataclasses.fields(AirflowConfig)]
 
 
 def check_schedule(schedule: Any) -> None:

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfx_tpu_estimator.components.option_checks import field_names
 from tfx_tpu_estimator.whole_files import write_local_file
 
-from .config import AirflowConfig, field_names
+from .config import AirflowConfig
 
 _COMMAND = "tfx-tpu-estimator"
 
@@ -117,7 +118,7 @@ def write_dag(file: str, directory: str, config: AirflowConfig, output_file: str
     defaults = AirflowConfig()
     changed = {
         field: getattr(config, field)
-        for field in field_names()
+        for field in field_names(config)
         if getattr(config, field) != getattr(defaults, field)
     }
     lines = [f"\n        {field}={_show(value)}," for field, value in changed.items()]
@@ -174,7 +175,7 @@ def write_command_dag(
         nodes="".join(f"    {_show(node)}: {_show(before)},\n" for node, before in nodes.items()),
         timeout=None if timeout is None else f"datetime.timedelta(minutes={timeout})",
         name=_show(pipeline.pipeline_info.pipeline_name),
-        **{field: _show(getattr(config, field)) for field in field_names()},
+        **{field: _show(getattr(config, field)) for field in field_names(config)},
         **{what: _show(word) for what, word in words.items()},
     )
     write_local_file(output_file, text)

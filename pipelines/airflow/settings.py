@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tfx_tpu_estimator.components.option_checks import describe_unknown
+from tfx_tpu_estimator.components.option_checks import describe_unknown, field_names
 
-from .config import AirflowConfig, field_names
+from .config import AirflowConfig
 
 _NUMBERS = {
     "retries": int,
@@ -40,8 +40,8 @@ def read_settings(texts: Sequence[str]) -> AirflowConfig:
         if not equals:
             raise ValueError(f"`--set` must be KEY=VALUE, got {text!r}.")
         field, dot, component_id = key.partition(".")
-        if field not in field_names():
-            raise ValueError(describe_unknown("AirflowConfig", field, field_names()))
+        if field not in field_names(AirflowConfig):
+            raise ValueError(describe_unknown("AirflowConfig", field, field_names(AirflowConfig)))
         if (field in _PER_COMPONENT) != bool(dot and component_id):
             form = f"{field}.COMPONENT=VALUE" if field in _PER_COMPONENT else f"{field}=VALUE"
             raise ValueError(f"`--set` {text!r} must be {form}.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tfx_tpu_estimator.components.option_checks import check_int, check_names
+from tfx_tpu_estimator.components.option_checks import CheckedNames, check_int
 from tfx_tpu_estimator.whole_files import write_local_file
 
 from ..container_environment import check_environment, list_variables
@@ -41,7 +41,7 @@ _SET_BY_GKE = ("TPU_WORKER_ID", "TPU_WORKER_HOSTNAMES")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class JobSetConfig:
+class JobSetConfig(CheckedNames):
     """One program on one slice of TPUs of Google Kubernetes Engine.
 
     Attributes:
@@ -76,11 +76,6 @@ class JobSetConfig:
     restarts: int = 3
     slices: int = 1
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def __new__(cls, **given: Any) -> JobSetConfig:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names("JobSetConfig", given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         shape = self.shape

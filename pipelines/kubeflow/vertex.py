@@ -12,7 +12,7 @@ from tfx_tpu_estimator.components.constants import (
     VERTEX_JOB_KEY,
     VERTEX_REGION_KEY,
 )
-from tfx_tpu_estimator.components.option_checks import check_names, check_type
+from tfx_tpu_estimator.components.option_checks import CheckedNames, check_type
 
 from ..container_environment import check_environment, list_variables
 from ..tpu_shapes import VERTEX_SHAPES, TPUShape, find_shape
@@ -32,7 +32,7 @@ _DEFAULT_ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "0", "TF_USE_LEGACY_KERAS": "1"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VertexTPUJob:
+class VertexTPUJob(CheckedNames):
     """A CustomJob of Vertex AI on one slice of TPUs.
 
     Attributes:
@@ -64,11 +64,6 @@ class VertexTPUJob:
     display_name: str | None = None
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def __new__(cls, **given: Any) -> VertexTPUJob:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names("VertexTPUJob", given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for name, (pattern, wanted) in _PATTERNS.items():
