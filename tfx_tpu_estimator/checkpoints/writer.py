@@ -6,8 +6,9 @@ The order of a write, each step a rename:
     2. <prefix>.input.json, <prefix>.meta, <prefix>.data-00000-of-00001, then <prefix>.index take
        their places: a checkpoint without an index is none
     3. the file `checkpoint` then names it: from here on it is the latest
-    4. checkpoints that are no longer kept are deleted, the index first; which these are was noted
-       aside before 3, so that the next writer deletes what a kill left
+    4. checkpoints that are no longer kept are deleted, the index first
+
+Which checkpoints may be left over by a kill is noted aside, so that the next writer deletes them.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from tfx_tpu_estimator.tensorflow_messages import first_line
 _logger = logging.getLogger(__name__)
 
 _ASIDE = ".checkpoint-aside"
-_GOING = "deleted"
+_NOTE = "unlisted"
 
 
 class CheckpointWriter:
@@ -84,7 +85,7 @@ class CheckpointWriter:
         self._tensors = {t.source: t for t in variables}
         tf.io.gfile.makedirs(self._model_dir)
         self._kept, self._last_preserved = self._read_earlier()
-        self._finish_deletion()
+        self._delete_unlisted()
         files.remove_directory(self._aside)
         self._bundle = BundleWriter(variables)
         self._thread: threading.Thread | None = None
@@ -208,12 +209,16 @@ class CheckpointWriter:
             last_preserved = kept[0].timestamp if kept else self._clock()
         return kept, last_preserved
 
-    def _finish_deletion(self) -> None:
-        """Deletes what a writer that was killed had taken off the list and not deleted yet."""
+    def _delete_unlisted(self) -> None:
+        """Deletes what a writer that was killed had not listed yet, or no longer."""
         kept = {os.path.basename(c.prefix) for c in self._kept}
-        for name in files.read_lines(os.path.join(self._aside, _GOING)):
+        for name in files.read_lines(os.path.join(self._aside, _NOTE)) if kept else ():
             if name not in kept:
                 files.delete_checkpoint(os.path.join(self._model_dir, name))
+
+    def _note_unlisted(self, *prefixes: str) -> None:
+        names = map(os.path.basename, prefixes)
+        files.write_bytes(os.path.join(self._aside, _NOTE), "\n".join(names).encode())
 
     def _run(self, prefix: str, arrays: dict[str, np.ndarray], payload: bytes | None) -> None:
         """The thread: writes, and leaves its error for the next call."""
@@ -237,6 +242,7 @@ class CheckpointWriter:
             if self._meta_graph is not None:
                 files.write_bytes(files.meta_path(aside), self._meta_graph)
             protected = self._protect(prefix, aside)
+            self._note_unlisted(prefix)
             files.move_checkpoint(aside, prefix)
             self._record(prefix, protected)
         finally:
@@ -248,6 +254,7 @@ class CheckpointWriter:
         if not listed or not files.is_replaced_by_other(prefix, aside):
             return None
         copy = f"{prefix}-replaced"
+        self._note_unlisted(copy)
         files.copy_checkpoint(prefix, copy)
         self._write_state((*self._without(prefix, copy), KeptCheckpoint(copy, self._clock())))
         return copy
@@ -259,9 +266,7 @@ class CheckpointWriter:
         selection = self._retention.select((*others, now), self._last_preserved)
         self._last_preserved = selection.last_preserved
         going = (*selection.deleted, *([protected] if protected else []))
-        if going:
-            names = [os.path.basename(gone) for gone in going]
-            files.write_bytes(os.path.join(self._aside, _GOING), "\n".join(names).encode())
+        self._note_unlisted(prefix, *going)
         self._write_state(selection.kept)
         self._kept = selection.kept
         for gone in going:
