@@ -87,6 +87,18 @@ def test_page_and_added_features(made, tmp_path):
     page = (out / "evaluation.html").read_text()
     assert "No thresholds are configured." in page
     assert "binary_accuracy" in page
+    assert 'class="verdict neutral"' in page
+
+
+@pytest.mark.parametrize(
+    ("config", "tone", "words"),
+    [("easy.pbtxt", "good", "All thresholds passed."), ("hard.pbtxt", "bad", "not passed</p><ul>")],
+)
+def test_the_page_shows_at_once_what_came_out(made, tmp_path, config, tone, words):
+    invoke(made, config, "--output", "html", "--out", tmp_path)
+    page = (tmp_path / "evaluation.html").read_text()
+    assert f'class="verdict {tone}"' in page
+    assert words in page
 
 
 @pytest.mark.parametrize(
