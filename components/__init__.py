@@ -16,6 +16,7 @@ _EXPORTS = {
     "EvaluatorOptions": ".evaluator.options",
     "ImportExampleGen": ".example_gen.component",
     "ImportSchemaGen": ".schema_gen.component",
+    "MultiHostOptions": ".host_options",
     "Pusher": ".pusher.component",
     "PusherOptions": ".pusher.options",
     "TPUEstimatorOptions": ".options",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.config.processes import resolve_place
 from tfx_tpu_estimator.config.run_config import RunConfig
-from tfx_tpu_estimator.config.tpu_config import TPUConfig
+from tfx_tpu_estimator.config.tpu_config import InputPipelineConfig, TPUConfig
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from .options import TPUEstimatorOptions, option_names
@@ -72,10 +73,14 @@ def create_estimator_from_options(
 def _create_run_config(options: TPUEstimatorOptions, model_dir: str) -> RunConfig:
     # Without devices one replica is all that there is, whatever their number shall be.
     tpu_names = ("iterations_per_loop", *(("num_shards",) if options.use_tpu else ()))
+    tpu: dict[str, Any] = _read_given(options, tpu_names)
+    if options.use_tpu and resolve_place(RunConfig()) is not None:
+        # Of several processes the first reads all examples of an evaluation, each of them once.
+        tpu["eval_training_input_configuration"] = InputPipelineConfig.SLICED
     return RunConfig(
         model_dir=model_dir,
         tf_random_seed=options.seed,
-        tpu_config=TPUConfig(**_read_given(options, tpu_names)),
+        tpu_config=TPUConfig(**tpu),
         **_read_given(options, _RUN_CONFIG_OPTIONS),
     )
 

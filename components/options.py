@@ -9,6 +9,7 @@ from typing import Any
 
 from tfx_tpu_estimator.compile_check.chips import parse_topology
 
+from .host_options import LOCAL, MultiHostOptions
 from .option_checks import check_int, check_names, check_type, read_json_object
 
 _POSITIVE = (
@@ -83,6 +84,8 @@ class TPUEstimatorOptions:
             evaluation and serving are compiled for it with the TPU compiler, which needs libtpu and
             no TPU; one that does not compile or does not fit ends the execution there. The report
             is in the ModelRun. None: no check.
+        hosts: The processes that train the model together, for a program with `use_tpu`. None:
+            as the environment says, which is one unless a cluster or a TPU pod is described there.
         params: Hyperparameters handed to the functions in `params`.
 
     Example:
@@ -108,6 +111,7 @@ class TPUEstimatorOptions:
     export_to_tpu: bool = True
     verify_examples: bool = True
     compile_check: str | None = None
+    hosts: MultiHostOptions | None = None
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __new__(cls, **given: Any) -> TPUEstimatorOptions:
@@ -134,8 +138,14 @@ class TPUEstimatorOptions:
             raise ValueError(
                 "`save_checkpoints_steps` and `save_checkpoints_secs` cannot be both set."
             )
+        object.__setattr__(self, "hosts", _read_hosts(self.hosts))
         _check_params(self.params)
         object.__setattr__(self, "params", dict(self.params))
+
+    @property
+    def launches_processes(self) -> bool:
+        """Whether the Trainer starts the processes itself."""
+        return self.hosts is not None and self.hosts.launch == LOCAL
 
     @property
     def given(self) -> frozenset[str]:
@@ -160,7 +170,8 @@ class TPUEstimatorOptions:
 
     def to_json(self) -> str:
         """Serialises the options that were given, with sorted keys."""
-        return json.dumps({name: getattr(self, name) for name in self.given}, sort_keys=True)
+        values = {name: getattr(self, name) for name in self.given}
+        return json.dumps(values, sort_keys=True, default=dataclasses.asdict)
 
     @classmethod
     def from_json(cls, text: str) -> TPUEstimatorOptions:
@@ -178,6 +189,15 @@ class TPUEstimatorOptions:
 def option_names() -> list[str]:
     """Returns the names of all options, in order."""
     return [field.name for field in dataclasses.fields(TPUEstimatorOptions)]
+
+
+def _read_hosts(hosts: Any) -> MultiHostOptions | None:
+    # As recorded with a run.
+    if isinstance(hosts, Mapping):
+        return MultiHostOptions(**hosts)
+    if hosts is not None:
+        check_type("hosts", hosts, MultiHostOptions)
+    return hosts
 
 
 def _check_params(params: Any) -> None:

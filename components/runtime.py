@@ -21,6 +21,7 @@ from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from .estimator_from_options import create_estimator_from_options, split_estimator_params
 from .examples import SplitFiles, list_split_files, resolve_compression
+from .hyperparameters import check_hyperparameters
 from .options import TPUEstimatorOptions
 from .transformed_examples import find_transformed_schema
 from .user_module import MODEL_FN, UserModule, accepts
@@ -107,11 +108,15 @@ def build_program(
 
     Raises:
         UserModuleError: If `estimator_params()` returns no dict.
-        ValueError: If a hyperparameter has the name of an entry the runtime sets.
+        ValueError: If a hyperparameter has the name of an entry the runtime sets, or is nearly
+            that of something else.
     """
-    merged, hyperparameters = _merge_options(module, options)
+    declared = _read_declared(module)
+    chosen, hyperparameters = split_estimator_params(declared)
+    merged = options.with_defaults(chosen)
     params = {**hyperparameters, **merged.params}
     own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
+    check_hyperparameters(declared, options.params, custom_config or {}, own)
     _check_free(params, own, "`estimator_params()` or `options.params`")
     _check_free(custom_config or {}, own, "`custom_config`")
     params = {**params, **(custom_config or {}), **own}
@@ -227,17 +232,15 @@ def check_receiver(program: Program, receiver_fn: Callable[[], Any]) -> None:
         )
 
 
-def _merge_options(
-    module: UserModule, options: TPUEstimatorOptions
-) -> tuple[TPUEstimatorOptions, dict[str, Any]]:
+def _read_declared(module: UserModule) -> Mapping[str, Any]:
+    """Returns the options and hyperparameters of a module's own `estimator_params()`."""
     function = module.get("estimator_params")
     values = function() if function else {}
     if not isinstance(values, Mapping):
         raise UserModuleError(
             f"`estimator_params()` of module {module.label!r} must return a dict, got {values!r}."
         )
-    chosen, hyperparameters = split_estimator_params(values)
-    return options.with_defaults(chosen), hyperparameters
+    return values
 
 
 def _check_free(values: Mapping[str, Any], own: Mapping[str, Any], origin: str) -> None:

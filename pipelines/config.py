@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from tfx_tpu_estimator.components.evaluator.options import EvaluatorOptions
+from tfx_tpu_estimator.components.option_checks import check_names
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.components.pusher.options import PusherOptions
 from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
@@ -42,6 +43,7 @@ class PipelineConfig:
       beam_pipeline_args: Options for Beam.
 
     Raises:
+      TypeError: A name is no field, with the nearest that is one.
       ValueError: A value is wrong; the message names it.
 
     Example:
@@ -75,6 +77,11 @@ class PipelineConfig:
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True
     beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
+
+    def __new__(cls, **given: Any) -> PipelineConfig:
+        """Refuses names of no field, with the nearest that is one."""
+        check_names("PipelineConfig", given, [field.name for field in dataclasses.fields(cls)])
+        return super().__new__(cls)
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):

@@ -277,6 +277,7 @@ PAGES = (
                 "Options",
                 (
                     "TPUEstimatorOptions",
+                    "MultiHostOptions",
                     "EvaluatorOptions",
                     "TPUValidatorOptions",
                     "PusherOptions",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import tempfile
 from typing import Any
 
 from tfx import types
@@ -22,10 +24,13 @@ from ..run_record import RunRecord, write_run_record
 from ..saved_model import list_tag_sets
 from ..user_module import ModuleForm, UserModule
 from .functions_form import TrainedModel, count_epochs, train_functions
+from .hosts import joined_hosts
 from .inputs import TrainerInputs, compute_run_key, load_user_module, resolve_inputs
+from .launch import launch_processes
 from .lock import hold_directory
 from .preflight import check_preflight, run_preflight
 from .provenance import describe_provenance, describe_training, is_source
+from .recorded_properties import restore_properties
 from .repeatable import TrainingNotes, repeatable
 from .run_fn_form import train_run_fn
 from .trainer_fn_form import train_trainer_fn
@@ -54,8 +59,8 @@ class Executor(base_executor.BaseExecutor):
         Raises:
             ValueError: If something given cannot be used; the message names it.
             OSError: If the model cannot be written.
-            RuntimeError: If another process runs the same training, or a compile check is asked
-                for and there is no libtpu.
+            RuntimeError: If another process runs the same training, one of several processes
+                fails, or a compile check is asked for and there is no libtpu.
             CompileCheckError: If a program does not compile for the TPU that the options name.
         """
         self._log_startup(input_dict, output_dict, exec_properties)
@@ -63,36 +68,60 @@ class Executor(base_executor.BaseExecutor):
         model_run = artifact_utils.get_single_instance(output_dict[specs.MODEL_RUN_KEY])
         # 1. Checks.
         inputs = resolve_inputs(input_dict, exec_properties)
+        if inputs.options.launches_processes:
+            launch_processes(inputs.options, input_dict, output_dict, exec_properties)
+            restore_properties(model, model_run)
+            return
         module = load_user_module(exec_properties)
         check_preflight(module, inputs.options)
         # 2. A place for checkpoints that a retry finds again.
         key = compute_run_key(inputs, input_dict, exec_properties, module)
         durable = resolve_durable_dir(model_run.uri, key, inputs.options.checkpoint_dir)
-        _logger.info("Checkpoints are in %s until the run has succeeded.", durable)
-        with hold_directory(durable):
-            fileio.makedirs(durable)
+        with joined_hosts(module, inputs) as hosts, contextlib.ExitStack() as stack:
             # 3. What takes long, the cheapest first.
-            inputs = count_epochs(module, inputs)
-            run_preflight(module, inputs, durable)
-            if inputs.options.verify_examples:
-                verify_files(inputs.train, inputs.evaluation)
+            with hosts.running("prepare the training"):
+                if hosts.is_chief:
+                    stack.enter_context(hold_directory(durable))
+                inputs = _prepare(module, inputs, durable, is_chief=hosts.is_chief)
+            hosts.wait("begin to train")
             # 4. Training and export.
-            notes = TrainingNotes(durable)
+            notes = TrainingNotes(durable, writes=hosts.is_chief)
             with repeatable(inputs.options.seed, notes):
-                trained = _train(module, inputs, input_dict, exec_properties, model.uri, durable)
+                if hosts.is_chief:
+                    uri = model.uri
+                else:
+                    uri = stack.enter_context(tempfile.TemporaryDirectory(prefix="not-chief-"))
+                trained = _train(
+                    module, inputs, input_dict, exec_properties, uri, durable, hosts.is_chief
+                )
             # 5. Records.
-            io_utils.copy_dir(durable, model_run.uri)
-            serving_path = path_utils.serving_model_path(model.uri)
-            facts = {
-                **_describe_model(module, trained, serving_path),
-                **describe_training(inputs, trained, notes.facts, durable),
-                **describe_provenance(inputs, module.source),
-            }
-            _write_record(model.uri, module, inputs, exec_properties, facts, trained)
-            for artifact in (model, model_run):
-                set_custom_properties(artifact, facts)
-                set_metrics(artifact, trained.metrics)
-            fileio.rmtree(durable)
+            if hosts.is_chief:
+                io_utils.copy_dir(durable, model_run.uri)
+                facts = {
+                    **_describe_model(module, trained, path_utils.serving_model_path(model.uri)),
+                    **describe_training(inputs, trained, notes.facts, durable),
+                    **describe_provenance(inputs, module.source),
+                }
+                _write_record(model.uri, module, inputs, exec_properties, facts, trained)
+                for artifact in (model, model_run):
+                    set_custom_properties(artifact, facts)
+                    set_metrics(artifact, trained.metrics)
+                fileio.rmtree(durable)
+            hosts.wait("end: process 0 writes the model")
+
+
+def _prepare(
+    module: UserModule, inputs: TrainerInputs, durable: str, *, is_chief: bool
+) -> TrainerInputs:
+    """Does what is to be done before training: by the chief, who alone writes, once for all."""
+    inputs = count_epochs(module, inputs)
+    if is_chief:
+        _logger.info("Checkpoints are in %s until the run has succeeded.", durable)
+        fileio.makedirs(durable)
+        run_preflight(module, inputs, durable)
+        if inputs.options.verify_examples:
+            verify_files(inputs.train, inputs.evaluation)
+    return inputs
 
 
 def _train(
@@ -102,13 +131,16 @@ def _train(
     exec_properties: dict[str, Any],
     model_uri: str,
     durable: str,
+    is_chief: bool,
 ) -> TrainedModel:
     """Trains a module in the way of its form."""
     if module.form is ModuleForm.FUNCTIONS:
         serving_dir = path_utils.serving_model_dir(model_uri)
-        return train_functions(module, inputs, durable, serving_dir)
-    train = train_run_fn if module.form is ModuleForm.RUN_FN else train_trainer_fn
-    return train(module, inputs, input_dict, exec_properties, model_uri, durable)
+        return train_functions(module, inputs, durable, serving_dir, exports=is_chief)
+    arguments = (module, inputs, input_dict, exec_properties, model_uri, durable)
+    if module.form is ModuleForm.RUN_FN:
+        return train_run_fn(*arguments, exports=is_chief)
+    return train_trainer_fn(*arguments)
 
 
 def _describe_model(module: UserModule, trained: TrainedModel, serving_path: str) -> dict[str, Any]:

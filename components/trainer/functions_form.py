@@ -56,7 +56,12 @@ class TrainedModel:
 
 
 def train_functions(
-    module: UserModule, inputs: TrainerInputs, checkpoint_dir: str, serving_dir: str
+    module: UserModule,
+    inputs: TrainerInputs,
+    checkpoint_dir: str,
+    serving_dir: str,
+    *,
+    exports: bool = True,
 ) -> TrainedModel:
     """Runs the plain-functions form from the latest checkpoint, if there is one.
 
@@ -65,6 +70,7 @@ def train_functions(
         inputs: Data, options and configuration.
         checkpoint_dir: Durable directory of checkpoints and events.
         serving_dir: Where the SavedModel has to be; must not exist.
+        exports: Whether this process exports the model; of several only the chief does.
 
     Raises:
         UserModuleError: If a function is missing that cannot be built from the schema.
@@ -90,7 +96,8 @@ def train_functions(
         )
     # 3. Export.
     checkpoint = layout.resolve_checkpoint(checkpoint_dir, None)
-    _export(estimator, receiver_fn, checkpoint, serving_dir)
+    if exports:
+        _export(estimator, receiver_fn, checkpoint, serving_dir)
     return TrainedModel(
         metrics=metrics,
         global_step=layout.read_global_step(checkpoint),

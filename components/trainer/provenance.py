@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.metadata
 import itertools
 import json
 import os
@@ -12,6 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tfx_tpu_estimator.installed import find_version
 from tfx_tpu_estimator.runs.training_log import TrainingFacts
 
 from .. import constants
@@ -125,7 +125,7 @@ def describe_environment() -> dict[str, Any]:
         constants.SETTINGS: json.dumps(read_settings(), sort_keys=True),
         constants.CPUS: len(os.sched_getaffinity(0)),
         constants.PYTHON_VERSION: platform.python_version(),
-        constants.JAX_VERSION: _read_version("jaxlib"),
+        constants.JAX_VERSION: find_version("jaxlib"),
         constants.MACHINE: platform.machine(),
     }
 
@@ -192,10 +192,3 @@ def _digest_folder(path: str | None) -> str | None:
 
 def _digest_values(values: Any) -> str | None:
     return None if values is None else compute_text_digest({"": json.dumps(values, sort_keys=True)})
-
-
-def _read_version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

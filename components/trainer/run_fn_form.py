@@ -28,6 +28,8 @@ def train_run_fn(
     exec_properties: Mapping[str, Any],
     model_uri: str,
     checkpoint_dir: str,
+    *,
+    exports: bool = True,
 ) -> TrainedModel:
     """Runs the run_fn form.
 
@@ -39,6 +41,7 @@ def train_run_fn(
         model_uri: The Model artifact's directory.
         checkpoint_dir: Durable directory, handed over as `fn_args.model_run_dir`; a retry gets
             the same one with what is in it.
+        exports: Whether this process must export the model; of several only the chief must.
 
     Raises:
         RuntimeError: If run_fn wrote no SavedModel to `fn_args.serving_model_dir`.
@@ -50,7 +53,8 @@ def train_run_fn(
     with explain_data_errors(inputs.train, inputs.evaluation):
         module.functions[RUN_FN](fn_args)
     serving_path = path_utils.serving_model_path(model_uri)
-    if not fileio.exists(os.path.join(serving_path, SAVED_MODEL_FILE)):
+    has_exported = fileio.exists(os.path.join(serving_path, SAVED_MODEL_FILE))
+    if exports and not has_exported:
         raise RuntimeError(
             f"`run_fn` of {module.label!r} returned, but there is no {SAVED_MODEL_FILE} in "
             f"`fn_args.serving_model_dir` ({fn_args.serving_model_dir}); export the model there."

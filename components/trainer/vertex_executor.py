@@ -9,10 +9,8 @@ from tfx.extensions.google_cloud_ai_platform.trainer import executor as vertex_e
 from tfx.types import artifact_utils
 from tfx.types import standard_component_specs as specs
 
-from ..properties import set_custom_properties, set_metrics
-from ..run_record import read_run_record
 from .executor import Executor as TrainingExecutor
-from .provenance import pack_source
+from .recorded_properties import restore_properties
 
 
 class Executor(vertex_executor.GenericExecutor):
@@ -42,24 +40,3 @@ class Executor(vertex_executor.GenericExecutor):
         model = artifact_utils.get_single_instance(output_dict[specs.MODEL_KEY])
         model_run = artifact_utils.get_single_instance(output_dict[specs.MODEL_RUN_KEY])
         restore_properties(model, model_run)
-
-
-def restore_properties(model: types.Artifact, model_run: types.Artifact) -> None:
-    """Sets the properties that the job's executor set, which TFX does not hand back.
-
-    Raises:
-        RuntimeError: If there is no record of a run in the model.
-    """
-    record = read_run_record(model.uri)
-    if record is None:
-        raise RuntimeError(
-            f"The CustomJob succeeded but left no record of a run in {model.uri}. Its image must "
-            "hold this package, and both must see the same Cloud Storage."
-        )
-    facts = dict(record.facts)
-    metrics = facts.pop("metrics", {})
-    scalars = {k: v for k, v in facts.items() if isinstance(v, int | float | str)}
-    scalars.update(pack_source(record.source))
-    for artifact in (model, model_run):
-        set_custom_properties(artifact, scalars)
-        set_metrics(artifact, metrics)

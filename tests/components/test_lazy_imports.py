@@ -25,6 +25,7 @@ def test_names():
         "EvaluatorOptions",
         "ImportExampleGen",
         "ImportSchemaGen",
+        "MultiHostOptions",
         "Pusher",
         "PusherOptions",
         "TPUEstimatorOptions",

@@ -68,8 +68,8 @@ class TrainerRun:
             "code_digest": "x",
         }
 
-    def run(self):
-        """Runs Do on new outputs and returns them: (model, model_run)."""
+    def prepare(self) -> None:
+        """Makes new outputs."""
         self.executions += 1
         self.outputs = {
             "model": [make_output(standard_artifacts.Model, self.node, "model", self.executions)],
@@ -77,6 +77,10 @@ class TrainerRun:
                 make_output(standard_artifacts.ModelRun, self.node, "model_run", self.executions)
             ],
         }
+
+    def run(self):
+        """Runs Do on new outputs and returns them: (model, model_run)."""
+        self.prepare()
         Executor().Do(self.inputs, self.outputs, self.exec_properties)
         return self.outputs["model"][0], self.outputs["model_run"][0]
 

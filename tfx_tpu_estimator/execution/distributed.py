@@ -23,6 +23,9 @@ from tfx_tpu_estimator.lowering import jax_compat
 
 _logger = logging.getLogger(__name__)
 _AXIS = "process"
+_BARRIER = "tfx_tpu_estimator/wait"
+# A process that is gone is noticed by the watch, long before.
+_WAIT_MS = 7 * 24 * 3600 * 1000
 # How errors of gloo and of jax's service begin that are about a connection, not about the program.
 _LOST = ("Gloo", "gloo", "UNAVAILABLE", "coordination service")
 
@@ -50,6 +53,7 @@ class ProcessGroup:
         self.index = 0 if place is None else place.process_id
         self._gathering: Any = None
         self._rows_of_choices = 0
+        self._waits = 0
         self._watch = None if place is None else ProcessWatch(place, jax_processes.get_client())
 
     @property
@@ -79,6 +83,23 @@ class ProcessGroup:
         if self.count == 1:
             return list(values)
         return [self._broadcast(np.asarray(value)) for value in values]
+
+    def wait(self, what: str) -> None:
+        """Waits until all processes call this, for as long as they live.
+
+        No device is used, and the others may take hours.
+
+        Args:
+          what: What they wait for, for messages; the same in all.
+
+        Raises:
+          RuntimeError: Another process is gone; says which.
+        """
+        if self.count == 1:
+            return
+        self._waits += 1
+        with self.running(what):
+            jax_processes.get_client().wait_at_barrier(f"{_BARRIER}/{self._waits}", _WAIT_MS)
 
     def make_choices(self) -> ChiefChoices | None:
         """Returns a new row of numbers that the chief chooses; None for one process."""

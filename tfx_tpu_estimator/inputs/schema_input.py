@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -54,21 +55,53 @@ def make_schema_input_fn(
         files = list_files(params[files_key], files_key)
         compression = resolve_compression(params.get("data_format"), files)
         _check_not_empty(files, compression, files_key)
-        dataset = serialized_dataset(
-            files,
-            compression,
-            shuffle_seed=(params.get("seed") or 0) if training else None,
-            shuffle_buffer=shuffle_buffer if training else 0,
-            repeat=training,
-        )
+        with _shuffled_alike(params):
+            dataset = serialized_dataset(
+                files,
+                compression,
+                shuffle_seed=(params.get("seed") or 0) if training else None,
+                shuffle_buffer=shuffle_buffer if training else 0,
+                repeat=training,
+            )
         # Parsing whole batches costs a fraction of parsing record by record.
-        dataset = dataset.batch(params["batch_size"], drop_remainder=training)
+        dataset = _batch(dataset, params, training=training)
         dataset = dataset.map(
             parser.parse_with_label, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
         )
         return dataset.prefetch(tf.data.AUTOTUNE)
 
     return input_fn
+
+
+@contextlib.contextmanager
+def _shuffled_alike(params: Mapping[str, Any]) -> Iterator[None]:
+    """A block in which all hosts of a run make the same stream.
+
+    Each of them has a graph with a seed of its own, which TensorFlow adds to that of the shuffling.
+    """
+    context = params.get("context")
+    if context is None or context.num_hosts == 1:
+        yield
+        return
+    graph = tf.compat.v1.get_default_graph()
+    before, graph.seed = graph.seed, params.get("seed") or 0
+    try:
+        yield
+    finally:
+        graph.seed = before
+
+
+def _batch(
+    dataset: tf.data.Dataset, params: Mapping[str, Any], *, training: bool
+) -> tf.data.Dataset:
+    """Makes batches; of a training on several hosts this host's rows of the batches of all."""
+    size, context = params["batch_size"], params.get("context")
+    if not training or context is None or context.num_hosts == 1:
+        return dataset.batch(size, drop_remainder=training)
+    first = context.current_host * size
+    # Records are not parsed yet. So batches are the same, whatever the number of hosts.
+    batches = dataset.batch(context.num_hosts * size, drop_remainder=True)
+    return batches.map(lambda records: records[first : first + size])
 
 
 def _check_params(params: Mapping[str, Any], files_key: str) -> None:
