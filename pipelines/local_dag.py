@@ -70,11 +70,11 @@ def run_local(
       run_local(create_pipeline(config))
       run_local(create_pipeline(config), from_nodes=["Evaluator"])
     """
-    check_part(pipeline, from_nodes, to_nodes)
+    part = check_part(pipeline, from_nodes, to_nodes)
     options = None
     if from_nodes or to_nodes:
         options = tfx_pipeline.RunOptions(from_nodes=from_nodes, to_nodes=to_nodes)
-    reporter = _NodeReporter(len(pipeline.components))
+    reporter = _NodeReporter(len(part))
     tfx_logger = logging.getLogger("absl")
     level = tfx_logger.level
     tfx_logger.addHandler(reporter)
@@ -98,8 +98,11 @@ def check_part(
     pipeline: tfx_pipeline.Pipeline,
     from_nodes: Sequence[str] | None,
     to_nodes: Sequence[str] | None,
-) -> None:
+) -> list[str]:
     """Checks which part of a pipeline is to run; the arguments are those of `run_local`.
+
+    Returns:
+      Ids of its nodes, in order.
 
     Raises:
       ValueError: There is no node of that id; the message has the nearest. Or nothing is between.
@@ -114,6 +117,7 @@ def check_part(
             f"Nothing lies between `from_nodes` {', '.join(from_nodes or ())} and `to_nodes` "
             f"{', '.join(to_nodes or ())}. The order is: {', '.join(components)}."
         )
+    return [node for node in components if node in after & before]
 
 
 def _reach(nodes: Sequence[Any], direction: str) -> set[str]:

@@ -5,6 +5,8 @@ import pytest
 from helpers.pipeline_runs import make_config
 
 from tfx_tpu_estimator.pipelines.failure import describe_failure
+from tfx_tpu_estimator.pipelines.local_dag import check_part
+from tfx_tpu_estimator.pipelines.pipeline import create_pipeline
 from tfx_tpu_estimator.pipelines.presentation import run_and_present
 
 
@@ -38,6 +40,19 @@ def test_success_ends_with_the_summary(tmp_path, capsys):
         "tfx-tpu-estimator",
     ]
     assert all(os.path.isfile(words[0]) and os.path.isdir(words[-1]) for words in commands)
+
+
+@pytest.mark.parametrize(
+    ("from_nodes", "to_nodes", "part"),
+    [
+        (["Evaluator"], None, ["Evaluator", "Pusher"]),
+        (["Trainer"], ["Trainer"], ["Trainer"]),
+        (None, ["Trainer"], ["ImportExampleGen", "ImportSchemaGen", "Trainer"]),
+        (["latest_blessed_model"], ["Evaluator"], ["latest_blessed_model", "Evaluator"]),
+    ],
+)
+def test_parts_of_a_pipeline(tmp_path, from_nodes, to_nodes, part):
+    assert check_part(create_pipeline(make_config(tmp_path)), from_nodes, to_nodes) == part
 
 
 def test_what_cannot_be_a_part_of_a_pipeline(tmp_path, capsys):

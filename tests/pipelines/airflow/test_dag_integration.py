@@ -11,7 +11,7 @@ from tfx_tpu_estimator.pipelines.airflow import AirflowConfig, write_dag
 from tfx_tpu_estimator.pipelines.report import read_latest_run
 
 # Airflow's processes load TFX anew, and migrate a database first.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 PIPELINE = """
 import sys
