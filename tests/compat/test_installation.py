@@ -101,6 +101,8 @@ def test_contrib_only_when_asked():
         ("from tensorflow.contrib.tpu.python.tpu import tpu_config as m; x = m.TPUConfig",
          "TPUConfig"),
         ("import tensorflow.contrib.tpu as m; x = m.InputPipelineConfig", "InputPipelineConfig"),
+        ("from tensorflow_estimator.python.estimator.canned import dnn as m; "
+         "x = m.dnn_logit_fn_builder", "dnn_logit_fn_builder"),
     ],
 )  # fmt: skip
 def test_names_resolve_to_ours(installed, statements, expected):
@@ -188,3 +190,27 @@ def test_tpu_cluster_resolver_needs_no_tpu(installed, name):
     config = tf.compat.v1.estimator.tpu.RunConfig(cluster=resolver)
     assert config.master == ""
     assert config.cluster_spec.as_dict() == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from tensorflow.python.tpu import async_checkpoint",
+        "from tensorflow.contrib.tpu.python.tpu import async_checkpoint",
+    ],
+)
+def test_asynchronous_checkpoints(installed, statement):
+    hook = run(statement)["async_checkpoint"].AsyncCheckpointSaverHook
+    assert hook is tf.compat.v1.train.CheckpointSaverHook
+
+
+def test_the_step_from_which_a_program_goes_on(installed, tmp_path):
+    load = run("from tensorflow.python.estimator import estimator as x")["x"]
+    load = load._load_global_step_from_checkpoint_dir
+    assert load(str(tmp_path)) == 0
+    assert load(str(tmp_path / "missing")) == 0
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        step = tf.compat.v1.train.create_global_step()
+        session.run(step.assign(7, read_value=False))
+        tf.compat.v1.train.Saver().save(session, str(tmp_path / "model.ckpt"), step)
+    assert load(str(tmp_path)) == 7

@@ -37,8 +37,7 @@ _TPU = {
     **names.EMBEDDING_PARAMETERS,
     **_from(_V1, *_TPU_FUNCTIONS, path="tpu"),
     **_from(_V1, "DeviceAssignment", "Topology", path="tpu.experimental"),
-    # Checkpoints are written in the background anyhow.
-    "AsyncCheckpointSaverHook": f"{_V1}:train.CheckpointSaverHook",
+    **names.ASYNC_CHECKPOINT,
     "TPUContext": f"{_OWN}.config.context:TPUContext",
 }
 _DATA = {
@@ -175,7 +174,7 @@ _PYTHON_TPU = {
     "tpu_optimizer": _from(_V1, "CrossShardOptimizer", path="tpu"),
     "tpu": _from(_V1, *_TPU_FUNCTIONS, path="tpu"),
     "bfloat16": _from(_V1, "bfloat16_scope", path="tpu"),
-    "async_checkpoint": {"AsyncCheckpointSaverHook": _TPU["AsyncCheckpointSaverHook"]},
+    "async_checkpoint": names.ASYNC_CHECKPOINT,
 }
 _BELOW: dict[str, dict[str, str]] = {
     "tpu": _TPU,

@@ -162,6 +162,9 @@ _TPU_MODULES = {
 
 # Gone from TensorFlow itself, where programs with feature and table dicts take them from.
 _TPU_EMBEDDING = _own("FeatureConfig", "TableConfig", *EMBEDDING_PARAMETERS)
+# Checkpoints are written in the background anyhow.
+ASYNC_CHECKPOINT = {"AsyncCheckpointSaverHook": f"{_V1}:train.CheckpointSaverHook"}
+_GONE_TPU_MODULES = {"async_checkpoint": ASYNC_CHECKPOINT, "tpu_embedding": _TPU_EMBEDDING}
 
 
 def _modules_of(root: str, children: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
@@ -184,6 +187,8 @@ _RECEIVERS = {
 }
 _LEGACY_CHILDREN: dict[str, dict[str, str]] = {
     "estimator": {
+        # Private, and called by many programs that train and evaluate in turns.
+        "_load_global_step_from_checkpoint_dir": f"{_OWN}.compat.global_step:load_global_step",
         "EstimatorV2": f"{_OWN}:EstimatorV2 | {_OWN}:Estimator",
         **{k: ESTIMATOR_V1[k] for k in ("Estimator", "VocabInfo", "WarmStartSettings")},
     },
@@ -217,8 +222,10 @@ _LEGACY_CHILDREN: dict[str, dict[str, str]] = {
     ),
     "canned.parsing_utils": _own("classifier_parse_example_spec", "regressor_parse_example_spec"),
     "canned.baseline": _own(*(k for k in _VERSIONED if k.startswith("Baseline"))),
-    "canned.dnn": _own("DNNClassifier", "DNNEstimator", "DNNRegressor"),
-    "canned.linear": _own("LinearClassifier", "LinearEstimator", "LinearRegressor"),
+    "canned.dnn": _own("DNNClassifier", "DNNEstimator", "DNNRegressor", "dnn_logit_fn_builder"),
+    "canned.linear": _own(
+        "LinearClassifier", "LinearEstimator", "LinearRegressor", "linear_logit_fn_builder"
+    ),
     "canned.dnn_linear_combined": _own(*(k for k in _VERSIONED if k.startswith("DNNLinear"))),
     **_modules_of("tpu", _TPU_MODULES),
 }  # fmt: skip
@@ -234,5 +241,5 @@ MODULES: dict[str, dict[str, str]] = {
     **_modules_of(_LEGACY, _LEGACY_CHILDREN),
     # TensorFlow 1 had them here, too, and programs of that time import them from here.
     **_modules_of("tensorflow.python.estimator", _LEGACY_CHILDREN),
-    **_modules_of("tensorflow.python.tpu", {**_TPU_MODULES, "tpu_embedding": _TPU_EMBEDDING}),
+    **_modules_of("tensorflow.python.tpu", {**_TPU_MODULES, **_GONE_TPU_MODULES}),
 }
