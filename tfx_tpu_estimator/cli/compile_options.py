@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from tfx_tpu_estimator.cli.option_names import replace_arguments, spell_options
 from tfx_tpu_estimator.compile_check.chips import CHIPS, EXAMPLES, parse_topology
 from tfx_tpu_estimator.compile_check.report import CompileReport
 
@@ -20,11 +21,10 @@ _OPTIONS = {
     "params": "--param",
     "timeout_secs": "--timeout",
     "model": "MODULE",
-    **{
-        name: f"--{name.replace('_', '-')}"
-        for name in ("train_batch_size", "eval_batch_size", "predict_batch_size",
-                     "serving_batch_size", "search_batch", "cache_dir", "schema", "label_key")
-    },
+    **spell_options(
+        "train_batch_size", "eval_batch_size", "predict_batch_size", "serving_batch_size",
+        "search_batch", "cache_dir", "schema", "label_key",
+    ),
 }  # fmt: skip
 
 
@@ -78,9 +78,7 @@ def name_options(message: str) -> str:
         >>> name_options("`train_batch_size` must be positive")
         '`--train-batch-size` must be positive'
     """
-    for argument, option in _OPTIONS.items():
-        message = message.replace(f"`{argument}`", f"`{option}`")
-    return message
+    return replace_arguments(message, _OPTIONS)
 
 
 def name_options_in_report(report: CompileReport) -> CompileReport:
@@ -91,15 +89,10 @@ def name_options_in_report(report: CompileReport) -> CompileReport:
     Args:
         report: Of the Python API.
     """
-
-    def rename(message: str) -> str:
-        for argument, option in _OPTIONS.items():
-            if "_" in argument:
-                message = message.replace(f"`{argument}`", f"`{option}`")
-        return message
-
+    options = {argument: option for argument, option in _OPTIONS.items() if "_" in argument}
     programs = [
-        dataclasses.replace(program, message=rename(program.message)) for program in report.programs
+        dataclasses.replace(program, message=replace_arguments(program.message, options))
+        for program in report.programs
     ]
-    notes = tuple(rename(note) for note in report.notes)
+    notes = tuple(replace_arguments(note, options) for note in report.notes)
     return dataclasses.replace(report, programs=tuple(programs), notes=notes)

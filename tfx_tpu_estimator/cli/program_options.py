@@ -12,14 +12,10 @@ import click
 
 from tfx_tpu_estimator.cli.common_options import count_option
 from tfx_tpu_estimator.cli.compile_options import ParameterType
+from tfx_tpu_estimator.cli.option_names import replace_arguments, spell_options
 from tfx_tpu_estimator.execution.device import NUM_CORES_VARIABLE
 
-_OPTIONS = (
-    "train_files", "eval_files", "label_key", "train_batch_size", "eval_batch_size",
-    "predict_batch_size", "max_steps", "eval_steps", "save_checkpoints_steps", "use_tpu",
-    "model_dir", "schema",
-)  # fmt: skip
-# Names of the Python API that are not those of the options.
+# Names of the Python API, and those of the options.
 _RENAMED = {
     "predict_files": "--files",
     "params": "--param",
@@ -30,8 +26,12 @@ _RENAMED = {
     "schema_path": "--schema",
     **{f"params['{name}_files']": f"--{name}-files" for name in ("train", "eval")},
     "params['predict_files']": "--files",
-    **{name: f"--{name.replace('_', '-')}" for name in _OPTIONS},
-}
+    **spell_options(
+        "train_files", "eval_files", "label_key", "train_batch_size", "eval_batch_size",
+        "predict_batch_size", "max_steps", "eval_steps", "save_checkpoints_steps", "use_tpu",
+        "model_dir", "schema",
+    ),
+}  # fmt: skip
 
 
 class HyperparametersType(ParameterType):
@@ -146,6 +146,4 @@ def name_program_options(message: str) -> str:
         >>> name_program_options("`eval_files`: the pattern 'x' matches no file")
         "`--eval-files`: the pattern 'x' matches no file"
     """
-    for argument, option in _RENAMED.items():
-        message = message.replace(f"`{argument}`", f"`{option}`")
-    return message
+    return replace_arguments(message, _RENAMED)

@@ -12,6 +12,7 @@ import click
 
 from tfx_tpu_estimator.cli.common_options import examples_option, report_options
 from tfx_tpu_estimator.cli.native_output import native_output_aside
+from tfx_tpu_estimator.cli.option_names import replace_arguments
 from tfx_tpu_estimator.cli.output_file import (
     choose_format,
     validate_destination,
@@ -110,7 +111,7 @@ def skew(
                 progress=lambda line: click.echo(line, file=stderr),
             )
         except (ValueError, OSError, RuntimeError) as error:
-            click.echo(f"Error: {_name_options(str(error))}", file=stderr)
+            click.echo(f"Error: {replace_arguments(str(error), _OPTIONS)}", file=stderr)
             sys.exit(2)
     _write_report(report, form, output_file, shlex.join(ctx.meta["words"]))
     sys.exit(0 if report.passed else 1)
@@ -122,13 +123,6 @@ def _find_saved_model(path: str) -> str:
     if os.path.exists(os.path.join(path, "saved_model.pb")) or not os.path.isdir(inside):
         return path
     return inside
-
-
-def _name_options(message: str) -> str:
-    """Returns an error of the Python API with the names of the command line in it."""
-    for argument, option in _OPTIONS.items():
-        message = message.replace(f"`{argument}`", f"`{option}`")
-    return message
 
 
 def _write_report(report: SkewReport, form: str, path: str | None, command: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
+
+from tfx_tpu_estimator.installed import find_version
 
 _PACKAGE = "libtpu"
 
@@ -23,19 +24,11 @@ def describe_compiler() -> str:
             "The TPU compiler, libtpu, is not installed. Install it with "
             "`pip install 'tfx-tpu-estimator[tpu]'`; it needs no TPU, only Linux on x86-64."
         )
-    return f"{_PACKAGE} {read_version(_PACKAGE) or 'of unknown version'}"
+    return f"{_PACKAGE} {find_version(_PACKAGE) or 'of unknown version'}"
 
 
 def list_versions() -> dict[str, str]:
     """Returns the versions of what a compile check's figures depend on, by name."""
     names = ("tfx-tpu-estimator", "tensorflow", "jax", "jaxlib", _PACKAGE)
-    found = {name: read_version(name) for name in names}
+    found = {name: find_version(name) for name in names}
     return {name: version for name, version in found.items() if version}
-
-
-def read_version(name: str) -> str | None:
-    """Returns the version of an installed distribution, None if there is none."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None

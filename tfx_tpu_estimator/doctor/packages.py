@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from packaging.requirements import InvalidRequirement, Requirement
 
 from tfx_tpu_estimator.doctor.finding import Finding, Level
+from tfx_tpu_estimator.installed import find_version
 
 _OWN = "tfx-tpu-estimator"
 # Extras of this package, with a distribution that is there when the extra was installed.
@@ -25,14 +26,6 @@ TESTED_PAIRS = {("0.4.34", "0.0.21"), ("0.10.2", "0.0.51")}
 _TFX_PYTHON = (3, 10)
 
 Find = Callable[[str], str | None]
-
-
-def find_version(name: str) -> str | None:
-    """Returns the version of an installed distribution, None if it is not installed."""
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def check_python() -> list[Finding]:

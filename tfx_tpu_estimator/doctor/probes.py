@@ -9,7 +9,7 @@ import textwrap
 from typing import Any
 
 from tfx_tpu_estimator.doctor.finding import Finding, Level
-from tfx_tpu_estimator.doctor.packages import find_version
+from tfx_tpu_estimator.installed import find_version
 
 _TIMEOUT_SECS = 60.0
 _LAST_LINES = 3
