@@ -12,6 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer
+
 _PYTHON = "runs Python code of the process that traced it, which a server does not have"
 _READS = "reads files or services that are not part of the model"
 _WRITES = "writes files"
@@ -130,7 +132,7 @@ def _ask_tensorflow(op: str) -> bool:
 
 def _find_foreign_tables(graph: Any) -> Iterator[Finding]:
     """Finds lookup tables that are filled from a file which is no asset of the model."""
-    assets = {asset.tensor_info.name.split(":")[0] for asset in graph.asset_file_def}
+    assets = {producer(asset.tensor_info.name) for asset in graph.asset_file_def}
     bodies = [graph.graph_def.node, *(f.node_def for f in graph.graph_def.library.function)]
     for body in bodies:
         nodes = {node.name: node for node in body}
@@ -142,9 +144,9 @@ def _find_foreign_tables(graph: Any) -> Iterator[Finding]:
 
 
 def _follow_identities(name: str, nodes: Mapping[str, Any]) -> Any:
-    node = nodes.get(name.split(":")[0])
+    node = nodes.get(producer(name))
     while node is not None and node.op == "Identity":
-        node = nodes.get(node.input[0].split(":")[0])
+        node = nodes.get(producer(node.input[0]))
     return node
 
 
@@ -152,7 +154,7 @@ def _find_reached(graph: Any, functions: Mapping[str, Any]) -> Iterator[Finding]
     """Finds ops of checkpoints that a request would run."""
     nodes = {node.name: node for node in graph.graph_def.node}
     wanted = [
-        info.name.split(":")[0]
+        producer(info.name)
         for name, signature in graph.signature_def.items()
         if not name.startswith("__saved_model")
         for info in signature.outputs.values()
@@ -183,7 +185,7 @@ def _walk(wanted: Iterable[str], nodes: Mapping[str, Any]) -> Iterator[Any]:
             continue
         seen.add(name)
         yield nodes[name]
-        pending.extend(i.lstrip("^").split(":")[0] for i in nodes[name].input)
+        pending.extend(producer(i) for i in nodes[name].input)
 
 
 def _list_called(node: Any, functions: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer, slot, tensor_name
 from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSignature
 from tfx_tpu_estimator.lowering.served_program import lower_part
 from tfx_tpu_estimator.skew_check.batch_sizes import choose_batch_size
@@ -21,10 +22,7 @@ from tfx_tpu_estimator.skew_check.graph_nodes import (
     copy_node,
     find_reachable,
     make_graph_def,
-    producer,
     rename_inputs,
-    slot,
-    tensor_name,
 )
 
 _HIDDEN = "__saved_model"

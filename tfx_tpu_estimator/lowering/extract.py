@@ -18,6 +18,7 @@ from tfx_tpu_estimator.lowering.host_side import (
     warn_of_unreached,
 )
 from tfx_tpu_estimator.lowering.host_split import HostSplit, describe_source
+from tfx_tpu_estimator.lowering.node_references import producer, tensor_name
 from tfx_tpu_estimator.lowering.rewrites import (
     check_loops,
     order_reads_before_updates,
@@ -93,7 +94,7 @@ def extract_device_graph(traced: TracedModel) -> DeviceGraph:
     rewrite_collectives(graph_def)
     order_reads_before_updates(graph_def, set(handles))
     used = [node.name for node in graph_def.node if node.name in handles]
-    read = {_tensor_name(i) for node in graph_def.node for i in node.input}
+    read = {tensor_name(i) for node in graph_def.node for i in node.input}
     return DeviceGraph(
         graph_def=drop_nodes(graph_def, given),
         variables=tuple(handles[name] for name in used),
@@ -109,14 +110,6 @@ def list_fetches(traced: TracedModel) -> list[str]:
     """Returns the names of the ops whose results a step needs."""
     names = [tensor.op.name for tensor in traced.outputs.tensors.values()]
     return names + ([traced.train_op.name] if traced.train_op is not None else [])
-
-
-def _node_of(reference: str) -> str:
-    return reference.lstrip("^").split(":")[0]
-
-
-def _tensor_name(reference: str) -> str:
-    return reference if ":" in reference else f"{reference}:0"
 
 
 def _copy(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any]) -> tf.compat.v1.GraphDef:
@@ -138,7 +131,7 @@ def keep_reachable(
         name = waiting.pop()
         if name not in reached:
             reached.add(name)
-            waiting.extend(_node_of(i) for i in by_name[name].input)
+            waiting.extend(producer(i) for i in by_name[name].input)
     return _copy(graph_def, (node for node in graph_def.node if node.name in reached))
 
 
@@ -177,7 +170,7 @@ def _is_written(graph_def: tf.compat.v1.GraphDef, nodes: Iterable[Any], handle: 
     library = {function.signature.name: function for function in graph_def.library.function}
     for node in nodes:
         for index, reference in enumerate(node.input):
-            if reference.startswith("^") or _node_of(reference) != handle:
+            if reference.startswith("^") or producer(reference) != handle:
                 continue
             if node.op == "Identity" and _is_written(graph_def, nodes, node.name):
                 return True

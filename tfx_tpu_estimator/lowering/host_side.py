@@ -15,6 +15,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer
 from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import list_device_ops
 from tfx_tpu_estimator.lowering.unsupported import find_line, list_functions, walk_nodes
@@ -70,7 +71,7 @@ def prune_host_ops(
         return []
     quiet = _find_quiet_functions(graph_def)
     for function in graph_def.library.function:
-        _prune(function.node_def, {_producer(r) for r in function.ret.values()}, quiet)
+        _prune(function.node_def, {producer(r) for r in function.ret.values()}, quiet)
     _prune(graph_def.node, set(outputs), quiet)
     return [PrunedOp(name, op, find_line(owner, name)) for name, op, owner in found]
 
@@ -126,13 +127,8 @@ def _find_quiet_functions(graph_def: tf.compat.v1.GraphDef) -> set[str]:
     return {name for name in library if holds(name, _HOST_ONLY) and not holds(name, _EFFECT)}
 
 
-def _producer(reference: str) -> str:
-    """Returns the node that a reference (`^a`, `a`, `a:0`, `a:output:0`) is about."""
-    return reference.lstrip("^").split(":")[0]
-
-
 def _data_inputs(node: Any) -> list[str]:
-    return [_producer(i) for i in node.input if not i.startswith("^")]
+    return [producer(i) for i in node.input if not i.startswith("^")]
 
 
 def _prune(nodes: Any, needed: set[str], quiet: set[str]) -> None:
@@ -211,7 +207,7 @@ def _become_identity(node: Any) -> None:
 
 def _become_no_op(node: Any, by_name: dict[str, Any]) -> None:
     # An argument of a function has no node and cannot be waited for.
-    before = dict.fromkeys(_producer(i) for i in node.input if _producer(i) in by_name)
+    before = dict.fromkeys(producer(i) for i in node.input if producer(i) in by_name)
     node.op = "NoOp"
     del node.input[:]
     node.input.extend(f"^{name}" for name in before)

@@ -19,6 +19,7 @@ import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.collectives import is_collective
 from tfx_tpu_estimator.lowering.host_side import is_host_only
+from tfx_tpu_estimator.lowering.node_references import producer, tensor_name
 from tfx_tpu_estimator.lowering.tf_internals_outside import is_outside
 from tfx_tpu_estimator.lowering.tf_internals_tracing import list_device_ops
 from tfx_tpu_estimator.lowering.trace import TracedModel
@@ -79,7 +80,7 @@ def describe_source(traced: TracedModel) -> SplitSource:
         handles=frozenset(v.handle.op.name for v in traced.variables),
         position=traced.position.op.name,
         inputs=frozenset(tensor.op.name for tensor in traced.inputs),
-        host_inputs=frozenset(_producer(name) for name in traced.host_inputs),
+        host_inputs=frozenset(producer(name) for name in traced.host_inputs),
         padded=traced.padded,
         batch_size=traced.batch_size,
     )
@@ -128,7 +129,7 @@ class HostSplit:
             if name in reached or name in self.required:
                 continue
             reached.add(name)
-            waiting.extend(_producer(i) for i in self._nodes[name].input)
+            waiting.extend(producer(i) for i in self._nodes[name].input)
         return [name for name in self._nodes if name in reached]
 
     def list_crossing(self, device_nodes: Iterable[str]) -> list[tf.Tensor]:
@@ -136,7 +137,7 @@ class HostSplit:
         crossing: dict[str, tf.Tensor] = {}
         for name in device_nodes:
             for reference in self._nodes[name].input:
-                if not reference.startswith("^") and _producer(reference) in self.required:
+                if not reference.startswith("^") and producer(reference) in self.required:
                     tensor = self._tensor(reference)
                     crossing[tensor.name] = tensor
         return list(crossing.values())
@@ -148,10 +149,10 @@ class HostSplit:
     def list_effects(self, device_nodes: Iterable[str]) -> list[tf.Operation]:
         """Returns the host's ops that only the order of steps depends on and that do something."""
         awaited = {
-            _producer(reference)
+            producer(reference)
             for name in device_nodes
             for reference in self._nodes[name].input
-            if reference.startswith("^") and _producer(reference) in self.required
+            if reference.startswith("^") and producer(reference) in self.required
         }
         chosen = [n for n in self._nodes if n in awaited and _EFFECT.search(self._nodes[n].op)]
         return [self._source.graph.get_operation_by_name(name) for name in chosen]
@@ -168,7 +169,7 @@ class HostSplit:
             if self._is_root(node):
                 self._roots[current] = current
                 continue
-            sources = [_producer(i) for i in node.input if not i.startswith("^")]
+            sources = [producer(i) for i in node.input if not i.startswith("^")]
             missing = [s for s in sources if s not in self._roots]
             if missing:
                 waiting.extend(missing)
@@ -185,7 +186,7 @@ class HostSplit:
         """Returns what no device can run, and the last op before a tensor of padded rows."""
         feeds = self._source.inputs | self._source.handles | {self._source.position or ""}
         required = set(self._source.host_inputs & self._nodes.keys())
-        required |= {_producer(name) for name in self._source.padded} & self._nodes.keys()
+        required |= {producer(name) for name in self._source.padded} & self._nodes.keys()
         known = list_device_ops() | {f.signature.name for f in self._graph_def.library.function}
         known |= {"SegmentSum"}  # it is rewritten, where it can be
         unknown = _find_functions(self._graph_def, lambda node: node.op not in known)
@@ -240,7 +241,7 @@ class HostSplit:
         for node in self._graph_def.node:
             for reference in node.input:
                 if not reference.startswith("^"):
-                    consumers[_producer(reference)].append((node.name, reference))
+                    consumers[producer(reference)].append((node.name, reference))
         waiting = sorted(self.required)
         while waiting:
             for name, reference in consumers[waiting.pop()]:
@@ -312,8 +313,7 @@ class HostSplit:
         )
 
     def _tensor(self, reference: str) -> tf.Tensor:
-        name, _, index = reference.partition(":")
-        return self._source.graph.get_tensor_by_name(f"{name}:{index or 0}")
+        return self._source.graph.get_tensor_by_name(tensor_name(reference))
 
 
 def list_host_nodes(
@@ -340,9 +340,9 @@ def list_host_nodes(
         taken[name] = [
             reference
             for reference in node.input
-            if not reference.startswith("^") or _may_wait(nodes[_producer(reference)], split)
+            if not reference.startswith("^") or _may_wait(nodes[producer(reference)], split)
         ]
-        waiting.extend(_producer(reference) for reference in taken[name])
+        waiting.extend(producer(reference) for reference in taken[name])
     return taken
 
 
@@ -350,10 +350,6 @@ def _may_wait(node: Any, split: HostSplit) -> bool:
     if is_host_only(node.op) and node.op != "Assert":
         return False
     return split.find_device_root(node.name) is None
-
-
-def _producer(reference: str) -> str:
-    return reference.lstrip("^").split(":")[0]
 
 
 def _list_called(node: Any) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer
 from tfx_tpu_estimator.lowering.unsupported import find_line, find_op, walk_nodes
 
 
@@ -118,7 +119,7 @@ def check_loops(graph: tf.Graph, graph_def: tf.compat.v1.GraphDef) -> None:
         elif node.op == "EmptyTensorList":
             lists.append((node, owner))
     for node, owner in lists:
-        size = constants.get((id(owner), node.input[1].split(":")[0]))
+        size = constants.get((id(owner), producer(node.input[1])))
         if size is not None and tf.make_ndarray(size.attr["value"].tensor) < 0:
             raise ValueError(
                 f"The while loop made at {find_line(owner, node.name)} has a gradient and no "

@@ -14,6 +14,7 @@ from tfx_tpu_estimator.lowering import jax_compat
 from tfx_tpu_estimator.lowering.extract import drop_nodes
 from tfx_tpu_estimator.lowering.hlo import compile_function, make_stand_in
 from tfx_tpu_estimator.lowering.host_side import prune_host_ops
+from tfx_tpu_estimator.lowering.node_references import producer, tensor_name
 from tfx_tpu_estimator.lowering.program import Program, StateSignature, TensorSignature
 from tfx_tpu_estimator.lowering.stablehlo import convert_module
 from tfx_tpu_estimator.lowering.tf_internals_tracing import eager_mode, list_device_ops
@@ -129,7 +130,7 @@ def _make_importer(part: ServedPart, variables: dict[str, tf.Variable], names: l
         graph: Any = tf.compat.v1.get_default_graph()
         for handle, variable in part.handles.items():
             mapped[handle] = graph.capture(variables[variable].handle)
-        read = {_tensor_name(i) for node in part.graph_def.node for i in node.input}
+        read = {tensor_name(i) for node in part.graph_def.node for i in node.input}
         made = tf.compat.v1.import_graph_def(
             part.graph_def,
             input_map={name: tensor for name, tensor in mapped.items() if name in read},
@@ -144,7 +145,7 @@ def _make_importer(part: ServedPart, variables: dict[str, tf.Variable], names: l
 def _prepare(part: ServedPart) -> ServedPart:
     """Returns a copy without what only a TPU's runtime or a host reads."""
     prepared = drop_nodes(part.graph_def, set())
-    outputs = [name.split(":")[0] for name, _ in part.outputs]
+    outputs = [producer(name) for name, _ in part.outputs]
     prune_host_ops(tf.Graph(), prepared, outputs)
     for nodes in (prepared.node, *(f.node_def for f in prepared.library.function)):
         for node in nodes:
@@ -163,10 +164,6 @@ def _make_identity(node: Any) -> None:
     node.input.append(first)
     node.attr.clear()
     node.attr["T"].type = dtype
-
-
-def _tensor_name(reference: str) -> str:
-    return reference if ":" in reference else f"{reference}:0"
 
 
 def _convert(part: ServedPart, hlo: bytes) -> bytes:

@@ -12,6 +12,7 @@ from tfx_tpu_estimator.inputs.host_stage import StageOutput
 from tfx_tpu_estimator.inputs.sparse_padding import NO_ID
 from tfx_tpu_estimator.inputs.structure import InputStructure
 from tfx_tpu_estimator.lowering.host_part import HostPart
+from tfx_tpu_estimator.lowering.node_references import producer
 
 
 def list_fills(plan: EmbeddingPlan) -> dict[str, float]:
@@ -70,7 +71,7 @@ def embed_stage(host: HostPart, plan: EmbeddingPlan, structure: InputStructure) 
       ValueError: The host would need activations.
     """
     looked_up = {f"features/{feature.key}" for feature in plan.features}
-    read = {i.lstrip("^").split(":")[0] for inputs in host.nodes.values() for i in inputs}
+    read = {producer(i) for inputs in host.nodes.values() for i in inputs}
     names = host.traced.input_names
     for name, tensor in zip(names, host.traced.inputs, strict=True):
         if name in looked_up and tensor.op.name in read:

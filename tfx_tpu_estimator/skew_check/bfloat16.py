@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer
 from tfx_tpu_estimator.lowering.unsupported import list_functions
 from tfx_tpu_estimator.skew_check.flatten import REPLICATE, FlatGraph
-from tfx_tpu_estimator.skew_check.graph_nodes import producer
 
 
 class Bfloat16Nodes:

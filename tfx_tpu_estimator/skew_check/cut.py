@@ -15,16 +15,14 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer, slot, tensor_name
 from tfx_tpu_estimator.lowering.served_program import ServedPart
 from tfx_tpu_estimator.skew_check.flatten import REPLICATE, FlatGraph
 from tfx_tpu_estimator.skew_check.graph_nodes import (
     find_reachable,
     make_graph_def,
-    producer,
     rename_inputs,
     set_inputs,
-    slot,
-    tensor_name,
 )
 from tfx_tpu_estimator.skew_check.stages import OUTSIDE, find_stages
 from tfx_tpu_estimator.skew_check.tensorflow_words import explain

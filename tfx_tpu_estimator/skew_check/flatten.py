@@ -12,16 +12,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.lowering.node_references import producer, slot
 from tfx_tpu_estimator.lowering.tf_internals_functions import function_to_graph_def
 from tfx_tpu_estimator.lowering.unsupported import list_functions
 from tfx_tpu_estimator.skew_check.batch_sizes import BatchRule, cut_rows_graph, pad_rows_graph
-from tfx_tpu_estimator.skew_check.graph_nodes import (
-    copy_node,
-    producer,
-    rename_inputs,
-    set_inputs,
-    slot,
-)
+from tfx_tpu_estimator.skew_check.graph_nodes import copy_node, rename_inputs, set_inputs
 from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 
 REPLICATE = "_tpu_replicate"

@@ -8,22 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.functions import copy_library
-
-
-def producer(reference: str) -> str:
-    """Returns the node that a reference (`^a`, `a`, `a:1`) is about."""
-    return reference.lstrip("^").split(":")[0]
-
-
-def slot(reference: str) -> tuple[str, int]:
-    """Returns the node and the output number of a reference that is no control edge."""
-    name, _, index = reference.partition(":")
-    return name, int(index or 0)
-
-
-def tensor_name(reference: str) -> str:
-    """Returns a reference with its output number."""
-    return reference if ":" in reference else f"{reference}:0"
+from tfx_tpu_estimator.lowering.node_references import producer
 
 
 def set_inputs(node: Any, references: Iterable[str]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable, producer, tensor_name
+from tfx_tpu_estimator.lowering.node_references import producer, tensor_name
+from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable
 from tfx_tpu_estimator.skew_check.saved_graphs import describe_tags, variables_prefix
 from tfx_tpu_estimator.skew_check.tensorflow_words import explain
 

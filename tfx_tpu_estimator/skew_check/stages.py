@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from tfx_tpu_estimator.skew_check.graph_nodes import producer
+from tfx_tpu_estimator.lowering.node_references import producer
 
 _ENTRIES = ("Enter", "RefEnter")
 _EXITS = ("Exit", "RefExit")

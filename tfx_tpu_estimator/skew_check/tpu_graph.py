@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from tfx_tpu_estimator.execution.device import DeviceSet
+from tfx_tpu_estimator.lowering.node_references import producer
 from tfx_tpu_estimator.skew_check.bfloat16 import Bfloat16Nodes
 from tfx_tpu_estimator.skew_check.cut import cut_programs
 from tfx_tpu_estimator.skew_check.flatten import flatten_graph
-from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable, producer
+from tfx_tpu_estimator.skew_check.graph_nodes import find_reachable
 from tfx_tpu_estimator.skew_check.host_session import HostSession, list_needed
 from tfx_tpu_estimator.skew_check.programs import DevicePrograms
 
