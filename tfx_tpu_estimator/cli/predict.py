@@ -56,7 +56,7 @@ def predict(quiet: bool, traceback: bool, **values: Any) -> None:
         program = load_program(values, size, predict_files=values["files"])
         input_fn = program.resolve_predict_input()
         estimator = program.create_estimator(values["model_dir"])
-        session.begin()
+        session.begin(on_devices=program.options.use_tpu)
         examples = estimator.predict(
             input_fn,
             predict_keys=list(values["keys"]) or None,

@@ -14,6 +14,7 @@ from typing import TextIO
 import click
 
 from tfx_tpu_estimator.cli import INTERRUPTED
+from tfx_tpu_estimator.cli.native_output import native_output_aside
 from tfx_tpu_estimator.cli.program_options import name_program_options
 from tfx_tpu_estimator.tensorflow_messages import without_graph_stack, without_tensorflow_warnings
 
@@ -59,9 +60,16 @@ class Session:
         if not self._quiet:
             click.echo(line, err=True)
 
-    def begin(self) -> None:
-        """Says that all that was asked for makes sense: what fails now is no wrong usage."""
+    def begin(self, *, on_devices: bool = False) -> None:
+        """Says that all that was asked for makes sense: what fails now is no wrong usage.
+
+        Args:
+            on_devices: Whether a program runs on devices; XLA's notes on them are kept aside.
+        """
         self._running = True
+        if on_devices:
+            self._stack.enter_context(native_output_aside())
+            self._stack.enter_context(contextlib.redirect_stdout(sys.stderr))
 
     def __exit__(self, kind, error, trace) -> None:
         self._stack.close()

@@ -93,7 +93,7 @@ def _train(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     receiver_fn = program.resolve_receiver() if values["export_dir"] else None
     estimator = program.create_estimator(values["model_dir"])
     layout = importlib.import_module("tfx_tpu_estimator.checkpoints.layout")
-    session.begin()
+    session.begin(on_devices=program.options.use_tpu)
     found = estimator.latest_checkpoint()
     start = layout.read_global_step(found) if found else 0
     if found:
