@@ -29,6 +29,7 @@ from tfx_tpu_estimator.export.saved_model import (
     validate_receiver_fn,
     write_saved_model,
 )
+from tfx_tpu_estimator.inputs.position import remove_position
 from tfx_tpu_estimator.lowering.model_fn import validate_model_fn
 from tfx_tpu_estimator.modes import ALL_MODES
 from tfx_tpu_estimator.runs.host import HostRunner
@@ -155,6 +156,8 @@ class Estimator:
         start = layout.read_global_step(checkpoint) if checkpoint else 0
         if max_steps is not None and start >= max_steps:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
+            if start == max_steps:  # A kill may have come between the last save and the end.
+                remove_position(checkpoint)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
         self._before_training(input_fn)

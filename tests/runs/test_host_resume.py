@@ -48,6 +48,20 @@ def test_a_training_goes_on_from_any_checkpoint(whole_run, tmp_path, step, on_st
     assert_identical(read_variables(resumed), read_variables(whole_run))
 
 
+def test_killed_between_the_last_save_and_the_end(whole_run, tmp_path):
+    # Then the last checkpoint has a position, as if the training were to go on.
+    killed = tmp_path / "killed"
+    copy_checkpoint(STEPS, whole_run, killed)
+    position = (whole_run / "model.ckpt-24.input.json").read_text()
+    last = killed / f"model.ckpt-{STEPS}.input.json"
+    last.write_text(position)
+    estimator = resumable.make_estimator(killed, use_tpu=False)
+    estimator.train(resumable.input_fn, max_steps=STEPS - 1)
+    assert last.exists()
+    estimator.train(resumable.input_fn, max_steps=STEPS)
+    assert not last.exists()
+
+
 def test_killed_and_restarted_in_another_process(whole_run, tmp_path):
     killed = resumable.train_in_process(tmp_path, signal.SIGKILL, 21, save_every=8, use_tpu=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr

@@ -6,6 +6,7 @@ between the two leaves a position without checkpoint, which nobody reads, never 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -178,9 +179,8 @@ def remove_position(checkpoint: str) -> None:
     Args:
       checkpoint: Prefix of the checkpoint.
     """
-    path = checkpoint + SUFFIX
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.remove(path)
+    with contextlib.suppress(tf.errors.NotFoundError):  # or another process did it just now
+        tf.io.gfile.remove(checkpoint + SUFFIX)
 
 
 def remove_orphans(model_dir: str) -> None:
