@@ -20,9 +20,11 @@ from .store import Artifact, Execution
 from .tracing import Lineage, Origin
 from .words import describe_artifact, describe_execution
 
-_WIDTH, _HEIGHT = 176, 56
-_GAP_X, _GAP_Y = 36, 20
+_WIDTH, _HEIGHT = 164, 56
+_GAP_X, _GAP_Y = 32, 24
 _MARGIN = 12
+# An edge over several columns runs below what is between, each in a lane of its own.
+_LANE_FIRST, _LANE = 11, 7
 _STYLE = """
 .lineage { overflow-x: auto; }
 .lineage svg { display: block; font: inherit; max-width: 100%; min-width: 50rem; height: auto; }
@@ -160,8 +162,9 @@ def _draw(boxes: Mapping[str, Box], edges: list[tuple[str, str]]) -> Markup:
             _MARGIN + column * (_WIDTH + _GAP_X),
             _MARGIN + row * (_HEIGHT + _GAP_Y),
         )
+    lines, lowest = _draw_edges(edges, columns, rows, places)
     width = 2 * _MARGIN + (max(columns.values()) + 1) * (_WIDTH + _GAP_X) - _GAP_X
-    height = 2 * _MARGIN + max(rows.values()) * (_HEIGHT + _GAP_Y) - _GAP_Y
+    height = max(_find_bottom(rows.values()), lowest) + _MARGIN
     arrow = element(
         "marker",
         element("path", d="M0,0 L8,4 L0,8 z"),
@@ -176,7 +179,7 @@ def _draw(boxes: Mapping[str, Box], edges: list[tuple[str, str]]) -> Markup:
         "svg",
         element("title", "What was made of what, from left to right"),
         element("defs", arrow),
-        [_draw_edge(places[before], places[after]) for before, after in edges],
+        lines,
         [_draw_box(box, places[key]) for key, box in boxes.items()],
         viewBox=f"0 0 {width} {height}",
         width=width,
@@ -185,15 +188,42 @@ def _draw(boxes: Mapping[str, Box], edges: list[tuple[str, str]]) -> Markup:
     )
 
 
-def _draw_edge(before: tuple[int, int], after: tuple[int, int]) -> Markup:
+def _find_bottom(rows: Iterable[int]) -> int:
+    """Returns where the boxes end below, in columns of so many rows."""
+    return _MARGIN + max(rows) * (_HEIGHT + _GAP_Y) - _GAP_Y
+
+
+def _draw_edges(
+    edges: Iterable[tuple[str, str]],
+    columns: Mapping[str, int],
+    rows: Mapping[int, int],
+    places: Mapping[str, tuple[int, int]],
+) -> tuple[list[Markup], int]:
+    """Returns the lines, and how far down they go."""
+    lines, lowest, lanes = [], 0, 0
+    for before, after in edges:
+        between = range(columns[before] + 1, columns[after])
+        lane = None
+        if between:
+            lane = _find_bottom(rows[column] for column in between) + _LANE_FIRST + _LANE * lanes
+            lanes += 1
+            lowest = max(lowest, lane)
+        lines.append(_draw_edge(places[before], places[after], lane))
+    return lines, lowest
+
+
+def _draw_edge(before: tuple[int, int], after: tuple[int, int], lane: int | None) -> Markup:
     x, y = before[0] + _WIDTH, before[1] + _HEIGHT // 2
     end_x, end_y = after[0] - 2, after[1] + _HEIGHT // 2
     middle = (x + end_x) // 2
-    return element(
-        "path",
-        d=f"M{x},{y} C{middle},{y} {middle},{end_y} {end_x},{end_y}",
-        marker_end="url(#arrow)",
-    )
+    path = f"M{x},{y} C{middle},{y} {middle},{end_y} {end_x},{end_y}"
+    if lane is not None:
+        half = _GAP_X // 2
+        path = (
+            f"M{x},{y} C{x + half},{y} {x + half},{lane} {x + _GAP_X},{lane} "
+            f"H{end_x - _GAP_X} C{end_x - half},{lane} {end_x - half},{end_y} {end_x},{end_y}"
+        )
+    return element("path", d=path, marker_end="url(#arrow)")
 
 
 def _draw_box(box: Box, place: tuple[int, int]) -> Markup:
@@ -209,8 +239,8 @@ def _draw_box(box: Box, place: tuple[int, int]) -> Markup:
             height=_HEIGHT,
             rx=_HEIGHT // 2 if box.kind == "execution" else 8,
         ),
-        element("text", _cut(box.title, 21), x=x + 18, y=y + 24, class_="title"),
-        element("text", _cut(box.below, 22), x=x + 18, y=y + 43, class_="below"),
+        element("text", _cut(box.title, 19), x=x + 13, y=y + 24, class_="title"),
+        element("text", _cut(box.below, 20), x=x + 13, y=y + 43, class_="below"),
         class_=box.kind,
     )
 

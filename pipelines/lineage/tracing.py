@@ -8,6 +8,9 @@ from typing import Any
 
 from .store import Artifact, Execution, LineageStore
 
+# What evaluators call the model that another one is compared with.
+_BASELINE = "baseline_model"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Origin:
@@ -103,17 +106,18 @@ def trace_model(store: LineageStore, model: Artifact) -> Lineage:
     Example:
         trace_model(store, find_model(store, "4")).to_dict()
     """
-    results = [
-        Result(
-            execution=execution,
-            artifact=artifact,
-            inputs=[used.id for _, used in store.get_inputs(execution.id)],
-        )
-        for execution in store.get_consumers(model.id)
-        for _, artifact in store.get_outputs(execution.id)
-        # The verdict about a later model has this one as its baseline only.
-        if artifact.get("current_model_id") in (None, model.id)
-    ]
+    results = []
+    for execution in store.get_consumers(model.id):
+        inputs = store.get_inputs(execution.id)
+        # What is said of a later model has this one as its baseline only.
+        if all(key == _BASELINE for key, used in inputs if used.id == model.id):
+            continue
+        ids = [used.id for _, used in inputs]
+        results += [
+            Result(execution=execution, artifact=artifact, inputs=ids)
+            for _, artifact in store.get_outputs(execution.id)
+            if artifact.get("current_model_id") in (None, model.id)
+        ]
     seen: set[int] = set()
     unique = [r for r in results if not (r.artifact.id in seen or seen.add(r.artifact.id))]
     return Lineage(origin=_trace("", model, store, set()), results=unique)

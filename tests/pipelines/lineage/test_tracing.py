@@ -1,5 +1,6 @@
 """Tests of following a model back and forward, and of drawing that."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -51,6 +52,14 @@ def test_forward_to_what_became_of_it(store):
     assert [r.artifact.type for r in trace_model(store, first).results] == ["Model"]
 
 
+def test_an_evaluation_is_about_its_model_not_about_the_baseline(store):
+    first, second = store.list_artifacts("Model")
+    evaluation = store.add("ModelEvaluation", auc=0.5)
+    store.run("Evaluator", {"baseline_model": first, "model": second}, {"evaluation": evaluation})
+    assert [r.artifact.type for r in trace_model(store, first).results] == ["Model"]
+    assert trace_model(store, second).results[-1].artifact is evaluation
+
+
 def test_plain_data(store):
     content = trace_model(store, store.list_artifacts("Model")[1]).to_dict()
     assert content["model"]["artifact"]["properties"]["global_step"] == 7
@@ -72,6 +81,26 @@ def test_every_box_is_right_of_what_it_was_made_of(store):
     }
     order = ["ImportExampleGen", "Examples 1", "Model 3", "Model 4", "Evaluator", "Pusher"]
     assert [places[name] for name in order] == sorted({places[name] for name in order})
+
+
+def test_no_line_runs_behind_a_box(store):
+    text = render_lineage(trace_model(store, store.list_artifacts("Model")[1]))
+    drawing = ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + 6])
+    boxes = [
+        [float(group.find("rect").get(name)) for name in ("x", "y", "width", "height")]
+        for group in drawing.iter("g")
+    ]
+    level = [
+        (*re.search(r" ([\d.]+),([\d.]+) H([\d.]+)", path.get("d")).groups(),)
+        for path in drawing.findall("path")
+        if "H" in path.get("d")
+    ]
+    assert level  # what the evaluation used, past the model
+    for start, at, end in level:
+        for x, y, width, height in boxes:
+            if x < float(end) and float(start) < x + width:
+                assert not y <= float(at) <= y + height
+    assert len({at for _, at, _ in level}) == len(level)
 
 
 def test_the_page_escapes_and_needs_nothing(store, tmp_path):
