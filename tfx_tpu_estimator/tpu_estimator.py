@@ -16,6 +16,7 @@ from tfx_tpu_estimator.config.embedding_plan import (
     resolve_embedding,
     validate_embedding,
 )
+from tfx_tpu_estimator.config.preflight import DEFAULT_TIMEOUT_SECS
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.estimator import Estimator
 from tfx_tpu_estimator.execution.host_graph import HostModel
@@ -145,7 +146,7 @@ class TPUEstimator(Estimator):
         programs: Sequence[str] | None = None,
         serving_batch_size: int | None = None,
         search_batch: bool = False,
-        timeout_secs: float = 3600.0,
+        timeout_secs: float = DEFAULT_TIMEOUT_SECS,
         cache_dir: str | os.PathLike | None = None,
         use_cache: bool = True,
         progress: Callable[[Any], None] | None = None,

@@ -31,6 +31,7 @@ from tfx_tpu_estimator.cli.output_file import choose_format, validate_destinatio
 from tfx_tpu_estimator.cli.remembered_words import RememberingCommand
 from tfx_tpu_estimator.compile_check.compiler import CompilerMissingError, describe_compiler
 from tfx_tpu_estimator.compile_check.report import PROGRAMS, CompileReport
+from tfx_tpu_estimator.config.preflight import DEFAULT_TIMEOUT_SECS
 from tfx_tpu_estimator.errors import UserModuleError
 
 
@@ -81,7 +82,7 @@ from tfx_tpu_estimator.errors import UserModuleError
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    default=3600.0,
+    default=DEFAULT_TIMEOUT_SECS,
     show_default=True,
     help="For one compile.",
 )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tfx_tpu_estimator.compile_api.module import ModelFunctions, find_functions
-from tfx_tpu_estimator.compile_check.options import DEFAULT_TIMEOUT_SECS
 from tfx_tpu_estimator.compile_check.report import CompileReport
+from tfx_tpu_estimator.config.preflight import DEFAULT_TIMEOUT_SECS
 from tfx_tpu_estimator.config.run_config import RunConfig
 from tfx_tpu_estimator.config.tpu_config import TPUConfig
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 
 from tfx_tpu_estimator.compile_check.chips import parse_topology
 from tfx_tpu_estimator.compile_check.report import PROGRAMS, Topology
-
-DEFAULT_TIMEOUT_SECS = 3600.0
+from tfx_tpu_estimator.config.preflight import DEFAULT_TIMEOUT_SECS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

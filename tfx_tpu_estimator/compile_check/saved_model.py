@@ -13,7 +13,7 @@ from tfx_tpu_estimator.compile_check.compiling import ProgramCompiler
 from tfx_tpu_estimator.compile_check.events import Event, Stage
 from tfx_tpu_estimator.compile_check.jobs import CompileJob
 from tfx_tpu_estimator.compile_check.lowering import Lowered
-from tfx_tpu_estimator.compile_check.options import DEFAULT_TIMEOUT_SECS, make_options
+from tfx_tpu_estimator.compile_check.options import make_options
 from tfx_tpu_estimator.compile_check.report import (
     REFUSED,
     CompileReport,
@@ -21,6 +21,7 @@ from tfx_tpu_estimator.compile_check.report import (
     Topology,
 )
 from tfx_tpu_estimator.compile_check.saved_programs import ServedProgram, lower_served_programs
+from tfx_tpu_estimator.config.preflight import DEFAULT_TIMEOUT_SECS
 from tfx_tpu_estimator.skew_check.saved_graphs import SERVE_TPU, read_metagraphs
 
 _SERVING = "serving"

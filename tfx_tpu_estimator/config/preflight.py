@@ -7,6 +7,9 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+# For one compile.
+DEFAULT_TIMEOUT_SECS = 3600.0
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CompilePreflight:
@@ -24,7 +27,7 @@ class CompilePreflight:
     """
 
     topologies: str | Sequence[str]
-    timeout_secs: float = 3600.0
+    timeout_secs: float = DEFAULT_TIMEOUT_SECS
     cache_dir: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:

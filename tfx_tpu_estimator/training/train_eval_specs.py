@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfx_tpu_estimator.config.checked_replace import CheckedReplace
 from tfx_tpu_estimator.export.exporters import Exporter
 
 
@@ -17,7 +18,7 @@ class _TrainSpecFields(NamedTuple):
     saving_listeners: tuple[tf.compat.v1.train.CheckpointSaverListener, ...]
 
 
-class TrainSpec(_TrainSpecFields):
+class TrainSpec(CheckedReplace, _TrainSpecFields):
     """The training of a `train_and_evaluate`.
 
     Example:
@@ -59,17 +60,6 @@ class TrainSpec(_TrainSpecFields):
             saving_listeners=_validate_listeners(saving_listeners),
         )
 
-    # namedtuple's own _replace would skip the checks of __new__.
-    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, **changes: Any
-    ) -> TrainSpec:
-        """Returns a spec with some fields replaced, checked again.
-
-        Args:
-          **changes: New values by field name.
-        """
-        return type(self)(**{**self._asdict(), **changes})
-
 
 class _EvalSpecFields(NamedTuple):
     input_fn: Callable
@@ -81,7 +71,7 @@ class _EvalSpecFields(NamedTuple):
     throttle_secs: float
 
 
-class EvalSpec(_EvalSpecFields):
+class EvalSpec(CheckedReplace, _EvalSpecFields):
     """The evaluations of a `train_and_evaluate`, and what is exported after each.
 
     Example:
@@ -136,17 +126,6 @@ class EvalSpec(_EvalSpecFields):
             start_delay_secs=start_delay_secs,
             throttle_secs=throttle_secs,
         )
-
-    # namedtuple's own _replace would skip the checks of __new__.
-    def _replace(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, **changes: Any
-    ) -> EvalSpec:
-        """Returns a spec with some fields replaced, checked again.
-
-        Args:
-          **changes: New values by field name.
-        """
-        return type(self)(**{**self._asdict(), **changes})
 
 
 def _validate_input_fn(input_fn: Any) -> None:
