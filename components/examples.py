@@ -13,6 +13,7 @@ from tfx.utils import io_utils
 
 from tfx_tpu_estimator.errors import EmptySplitError
 from tfx_tpu_estimator.inputs import tfrecord
+from tfx_tpu_estimator.suggestions import suggest
 
 TF_EXAMPLE_FORMAT = "FORMAT_TF_EXAMPLE"
 
@@ -132,7 +133,7 @@ def _check_known(examples: Sequence[types.Artifact], split: str, argument: str) 
         if split not in known:
             raise ValueError(
                 f"`{argument}` names the split {split!r}, which examples at {artifact.uri} do not "
-                f"have; available: {', '.join(known) or 'none'}."
+                f"have; available: {', '.join(known) or 'none'}.{suggest(split, known)}"
             )
 
 

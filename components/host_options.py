@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
 
-from .option_checks import check_choice, check_int, check_names, check_number, check_type
+from .option_checks import CheckedNames, check_choice, check_int, check_number, check_type
 
 RUNNER = "runner"
 LOCAL = "local"
 _LAUNCHES = (RUNNER, LOCAL)
-_KIND = "MultiHostOptions"
 _ADDRESS = re.compile(r".+:\d{1,5}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MultiHostOptions:
+class MultiHostOptions(CheckedNames):
     """How the processes of a training find each other, one on each host of a slice.
 
     The Trainer's executor runs in every process with the same arguments and sees the same
@@ -50,11 +48,6 @@ class MultiHostOptions:
     process_id_variable: str | None = None
     connect_timeout_secs: float = 300.0
     launch: str = RUNNER
-
-    def __new__(cls, **given: Any) -> MultiHostOptions:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names(_KIND, given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         if self.num_processes is not None:

@@ -8,14 +8,14 @@ import re
 from typing import Any
 
 from tfx_tpu_estimator.components.evaluator.options import EvaluatorOptions
-from tfx_tpu_estimator.components.option_checks import check_names
+from tfx_tpu_estimator.components.option_checks import CheckedNames, check_type
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.components.pusher.options import PusherOptions
 from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PipelineConfig:
+class PipelineConfig(CheckedNames):
     """Parameters of the pipeline that every runner shares.
 
     Attributes:
@@ -31,6 +31,7 @@ class PipelineConfig:
       options: How the estimator is built.
       train_steps: Steps to train; None for one pass over the data.
       eval_steps: Batches to evaluate; None for all.
+      warm_start: Whether training starts from the latest blessed model, where there is one.
       eval_config: A `tfma.EvalConfig` with metrics, slices and thresholds, or None.
       evaluator_module_file: A module with `add_features` (or TFX's `custom_extractors`) for the
         Evaluator, or None.
@@ -69,6 +70,7 @@ class PipelineConfig:
     options: TPUEstimatorOptions = dataclasses.field(default_factory=TPUEstimatorOptions)
     train_steps: int | None = None
     eval_steps: int | None = None
+    warm_start: bool = False
     eval_config: Any = None
     evaluator_module_file: str | None = None
     evaluator_options: EvaluatorOptions | None = None
@@ -77,11 +79,6 @@ class PipelineConfig:
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True
     beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
-
-    def __new__(cls, **given: Any) -> PipelineConfig:
-        """Refuses names of no field, with the nearest that is one."""
-        check_names("PipelineConfig", given, [field.name for field in dataclasses.fields(cls)])
-        return super().__new__(cls)
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):
@@ -95,6 +92,7 @@ class PipelineConfig:
             value = getattr(self, key)
             if value is not None and (not isinstance(value, int) or value <= 0):
                 raise ValueError(f"`{key}` must be an int > 0 or None, got {value!r}.")
+        check_type("warm_start", self.warm_start, bool)
         if self.validator is not None and not isinstance(self.validator, TPUValidatorOptions):
             raise TypeError(
                 f"`validator` must be TPUValidatorOptions or None, got {self.validator!r}."

@@ -24,7 +24,7 @@ from .metadata_store import check_parameters, make_room, read_connection
 
 
 def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
-    """Builds ImportExampleGen -> Trainer -> latest blessed model -> Evaluator -> Pusher.
+    """Builds ImportExampleGen -> latest blessed model -> Trainer -> Evaluator -> Pusher.
 
     With a schema there is an ImportSchemaGen, with `config.validator` a TPUValidator too.
 
@@ -48,20 +48,21 @@ def create_pipeline(config: PipelineConfig) -> tfx_pipeline.Pipeline:
         schema_gen = ImportSchemaGen(schema_file=config.schema_file)
         nodes.append(schema_gen)
         schema = schema_gen.outputs["schema"]
+    blessed = resolver.Resolver(
+        strategy_class=latest_blessed_model_strategy.LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
+    ).with_id("latest_blessed_model")
     trainer = Trainer(
         examples=examples.outputs["examples"],
         schema=schema,
+        base_model=blessed.outputs["model"] if config.warm_start else None,
         module_file=config.module_file,
         options=config.options,
         custom_config=dict(config.custom_config) or None,
         train_args=trainer_pb2.TrainArgs(splits=["train"], num_steps=config.train_steps or 0),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"], num_steps=config.eval_steps or 0),
     )
-    blessed = resolver.Resolver(
-        strategy_class=latest_blessed_model_strategy.LatestBlessedModelStrategy,
-        model=Channel(type=standard_artifacts.Model),
-        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
-    ).with_id("latest_blessed_model")
     evaluator = Evaluator(
         examples=examples.outputs["examples"],
         model=trainer.outputs["model"],

@@ -14,6 +14,7 @@ from tfx.types import standard_artifacts
 from tfx.types import standard_component_specs as specs
 
 from tfx_tpu_estimator.components import constants
+from tfx_tpu_estimator.components.host_options import LOCAL
 from tfx_tpu_estimator.components.module_source import ModuleSource
 from tfx_tpu_estimator.components.properties import set_custom_properties
 from tfx_tpu_estimator.components.run_record import read_run_record
@@ -88,16 +89,21 @@ def read_recorded_run(store: LineageStore, model: Artifact) -> RecordedRun:
         model=model,
         execution=execution,
         inputs=inputs,
-        parameters=_read_parameters(execution),
+        parameters=_read_parameters(execution, model),
         source=source,
     )
 
 
-def _read_parameters(execution: Execution) -> dict[str, Any]:
+def _read_parameters(execution: Execution, model: Artifact) -> dict[str, Any]:
     parameters = {k: v for k, v in execution.properties.items() if not k.startswith("__")}
     options = json.loads(parameters.get(constants.OPTIONS_KEY) or "{}")
     # Checkpoints of the retraining have a place of their own.
     options.pop("checkpoint_dir", None)
+    # As many processes as there were, all of them on this machine.
+    options.pop("hosts", None)
+    count = int(model.get(constants.PROCESSES) or 1)
+    if count > 1:
+        options["hosts"] = {"num_processes": count, "launch": LOCAL}
     parameters[constants.OPTIONS_KEY] = json.dumps(options, sort_keys=True)
     return parameters
 

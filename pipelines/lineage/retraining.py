@@ -152,8 +152,9 @@ def _train(run: RecordedRun, parameters: dict[str, Any], output: str) -> Any:
     replicas = run.facts.get(constants.REPLICAS)
     options = json.loads(parameters[constants.OPTIONS_KEY])
     if replicas and options.get("num_shards") is None:
-        # So many were there then; virtual devices can be had in any number.
-        os.environ.setdefault(_NUM_CORES, str(int(replicas)))
+        # So many were there then; virtual devices can be had in any number, in each process.
+        processes = int(run.facts.get(constants.PROCESSES) or 1)
+        os.environ.setdefault(_NUM_CORES, str(int(replicas) // processes))
     model, model_run = standard_artifacts.Model(), standard_artifacts.ModelRun()
     for artifact, name in ((model, "model"), (model_run, "model_run")):
         artifact.uri = os.path.join(output, name)
