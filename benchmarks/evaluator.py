@@ -1,7 +1,8 @@
 """Compares both engines of the Evaluator on the same model and examples: `make bench-evaluator`.
 
 Both run in one process, in turns; ratios are taken within a round. Start-up is an evaluation of a
-few examples, after both engines ran once: what is left is what every evaluation pays.
+few examples, after both engines ran once: what is left is what every evaluation pays. The runtime
+with one worker and with two goes over more examples: the same file several times.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ from tfx_tpu_estimator.components.evaluator.sliced import SlicedEvaluation
 _FEW = 256
 _SPEED_TARGET = 10.0
 _START_TARGET = 0.5
+# The many examples so many times, for workers: few enough are not worth a second process.
+_TIMES = 16
+_WORKERS = (1, 2)
 _BEAM = ("--direct_num_workers=1",)
 
 
@@ -38,7 +42,7 @@ class Spent:
 
     Attributes:
       wall: Seconds.
-      cpu: Seconds of all threads of the process.
+      cpu: Seconds of all threads of the process and of those it started and waited for.
     """
 
     wall: float
@@ -47,9 +51,14 @@ class Spent:
 
 def measure(run: Callable[[], Any]) -> Spent:
     """Runs something and says what it took."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), _cpu_seconds()
     run()
-    return Spent(time.perf_counter() - wall, time.process_time() - cpu)
+    return Spent(time.perf_counter() - wall, _cpu_seconds() - cpu)
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def run_rounds(data_dir: str, count: int, rounds: int) -> tuple[list[dict], dict[str, float]]:
@@ -84,12 +93,32 @@ def run_rounds(data_dir: str, count: int, rounds: int) -> tuple[list[dict], dict
             for engine in sorted(runs, reverse=bool(number % 2)):
                 spent[f"{engine}/{size}"] = measure(runs[engine])
                 print(f"{engine}/{size}: {spent[f'{engine}/{size}']}", file=sys.stderr, flush=True)
+        if number:
+            spent |= run_workers(dataclasses.replace(sliced, files=[many] * _TIMES), data_dir)
         # In the first one modules are loaded and caches filled.
         if number:
             found.append(spent)
     resolved = sliced.resolved_config
     ours, theirs = (read_results(paths[e], resolved, None) for e in ("runtime", "tfma"))
     return found, compare(ours, theirs)
+
+
+def run_workers(sliced: SlicedEvaluation, data_dir: str) -> dict[str, Spent]:
+    """Measures the runtime with one worker and with several, and compares what they found.
+
+    Raises:
+      RuntimeError: If the number of workers made a difference.
+    """
+    spent, texts = {}, set()
+    for workers in _WORKERS:
+        path = os.path.join(data_dir, f"workers_{workers}")
+        shared = dataclasses.replace(sliced, workers=workers)
+        spent[f"workers{workers}/times"] = measure(lambda s=shared, p=path: s.run(p))
+        print(f"workers={workers}: {spent[f'workers{workers}/times']}", file=sys.stderr, flush=True)
+        texts.add(json.dumps(read_results(path, sliced.resolved_config, None).to_dict()))
+    if len(texts) > 1:
+        raise RuntimeError("The number of workers made a difference.")
+    return spent
 
 
 def compare(ours: Results, theirs: Results) -> dict[str, float]:
@@ -154,6 +183,14 @@ def describe(rounds: list[dict], judged: list[dict], worst: dict[str, float], co
             f"| {engine} | {few.wall:.1f} ({few.cpu:.1f}) | {many.wall:.1f} ({many.cpu:.1f}) | "
             f"{count / many.wall:,.0f} |"
         )
+    total = count * _TIMES
+    lines += ["", f"| workers | {total:,} examples, s (CPU) | examples/s |", "|---|---|---|"]
+    for workers in _WORKERS:
+        wall, cpu = (
+            statistics.median(getattr(r[f"workers{workers}/times"], kind) for r in rounds)
+            for kind in ("wall", "cpu")
+        )
+        lines.append(f"| {workers} | {wall:.1f} ({cpu:.1f}) | {total / wall:,.0f} |")
     lines += ["", "| what | target | median (rounds) | |", "|---|---|---|---|"]
     for row in judged:
         spread = f"{row['median']:.2f} ({min(row['rounds']):.2f}-{max(row['rounds']):.2f})"

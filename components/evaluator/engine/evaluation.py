@@ -31,7 +31,8 @@ class Evaluation:
         validation: Result of the thresholds.
         count: Number of examples.
         left_to_tfma: Metrics that TensorFlow Model Analysis's own code computed.
-        histograms: Of the predictions on all examples, by model name, where a metric needed one.
+        histograms: Of the predictions on all examples, where a metric needed one: by name of the
+            model, and the class that is looked at alone or None.
     """
 
     config: config_pb2.EvalConfig
@@ -41,7 +42,7 @@ class Evaluation:
     validation: validation_result_pb2.ValidationResult
     count: int
     left_to_tfma: list[str]
-    histograms: Mapping[str, Histogram]
+    histograms: Mapping[tuple[str, int | None], Histogram]
 
 
 def evaluate(

@@ -98,17 +98,24 @@ class Adding:
                 found[key] = self.computing.extract(partial.parts, own)
         return found
 
-    def find_histograms(self, partial: Partial, width: int) -> dict[str, Histogram]:
-        """Returns the histogram over all examples of each model that has one of this width."""
+    def find_histograms(
+        self, partial: Partial, width: int
+    ) -> dict[tuple[str, int | None], Histogram]:
+        """Returns the histograms over all examples that have this width.
+
+        Returns:
+            By name of the model, and the class that is looked at alone or None.
+        """
         if () not in partial.numbers:
             return {}
         first = partial.numbers[()] * self.sampling.groups
         groups = [first + group for group in self.sampling.list_samples()[0]]
         return {
-            key.model_name: value
+            (key.model_name, None if key.sub_key is None else key.sub_key.class_id): value
             for key, value in self.computing.extract(partial.parts, groups).items()
             if isinstance(value, Histogram)
-            and key.sub_key is None
+            and (key.sub_key is None or key.sub_key.class_id is not None)
+            and key.aggregation_type is None
             and not key.output_name
             and len(value.ids)
             and value.width == width

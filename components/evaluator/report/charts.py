@@ -10,6 +10,8 @@ from tfx_tpu_estimator.html_page import Markup, element, legend
 
 # Of the drawing: the plot's square and room for its labels.
 _SIZE, _LEFT, _BOTTOM, _TOP, _RIGHT = 240, 42, 38, 12, 12
+# One for each colour of the page that can be told apart.
+MOST_LINES = 4
 _TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 STYLE = """
@@ -21,7 +23,10 @@ STYLE = """
 .chart .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
 .chart .line1 { stroke: var(--fill1); } .chart .line2 { stroke: var(--fill2); }
 .chart .dot1 { fill: var(--fill1); } .chart .dot2 { fill: var(--fill2); }
-.chart .line2 { stroke-dasharray: 7 4; }
+.chart .line3 { stroke: var(--fill3); } .chart .line4 { stroke: var(--fill4); }
+.chart .dot3 { fill: var(--fill3); } .chart .dot4 { fill: var(--fill4); }
+.chart .line2 { stroke-dasharray: 7 4; } .chart .line3 { stroke-dasharray: 2 3; }
+.chart .line4 { stroke-dasharray: 9 3 2 3; }
 """
 
 
@@ -30,7 +35,7 @@ def draw_chart(
     lines: Mapping[str, np.ndarray],
     *,
     axes: tuple[str, str],
-    guide: tuple[tuple[float, float], tuple[float, float]],
+    guide: tuple[tuple[float, float], tuple[float, float]] | None,
     about: str,
     dots: bool = False,
 ) -> Markup:
@@ -38,13 +43,16 @@ def draw_chart(
 
     Args:
         title: Stands below.
-        lines: [n, 2 or more] points by model; of a third column the size of dots is made.
+        lines: [n, 2 or more] points by name, at most MOST_LINES; of a third column the size of dots
+            is made.
         axes: Names of both axes.
-        guide: Ends of a line to compare with.
+        guide: Ends of a line to compare with, or None.
         about: What the chart says, for readers who do not see it.
         dots: Whether each point is marked.
     """
-    content: list[Markup] = [*_draw_grid(axes), _draw_line([*guide], "guide")]
+    content: list[Markup] = [*_draw_grid(axes)]
+    if guide is not None:
+        content.append(_draw_line([*guide], "guide"))
     for number, points in enumerate(lines.values(), start=1):
         content.append(_draw_line(points[:, :2].tolist(), f"line line{number}"))
         if dots:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tensorflow_model_analysis.proto import config_pb2, metrics_for_slice_pb2, validation_result_pb2
 
+from ..engine.tfma_names import metric_specs
 from ..engine.tfma_names import metrics_plots_and_validations_writer as formats
 from ..words import describe_slice
 
@@ -57,7 +58,8 @@ class Results:
 
     Attributes:
         slices: All examples first, then by name.
-        metrics: Names of the metrics, the count of examples first.
+        metrics: Names of the metrics: the count of examples, those with thresholds, others; what
+            is about all classes before what is about one.
         failures: (slice, metric) pairs whose threshold was not passed.
     """
 
@@ -104,11 +106,28 @@ def read_results(
     slices = [_read_slice(m, baseline) for m in formats.load_and_deserialize_metrics(path)]
     slices.sort(key=lambda found: (not found.is_overall, " against " in found.name, found.name))
     names = {name for found in slices for name in found.values}
+    judged = _list_judged(config)
     return Results(
         slices=slices,
-        metrics=sorted(names, key=lambda name: (not name.startswith(COUNT), name)),
+        metrics=sorted(
+            names,
+            key=lambda name: (
+                not name.startswith(COUNT),
+                name.partition(" (")[0] not in judged,
+                " (" in name,
+                name,
+            ),
+        ),
         failures=frozenset(_list_failures(validation)) if validation is not None else frozenset(),
     )
+
+
+def _list_judged(config: config_pb2.EvalConfig) -> set[str]:
+    """Returns the names of the metrics that have thresholds."""
+    thresholds = metric_specs.metric_thresholds_from_metrics_specs(
+        config.metrics_specs, eval_config=config
+    )
+    return {key.name for key in thresholds}
 
 
 def _read_slice(

@@ -105,7 +105,10 @@ def _draw_slices_card(results: Results | None) -> tuple[Markup | None, str]:
         note = callout("neutral", f"{more:,} more slices are in the files beside this page.")
     explained = ["A click on ▲ or ▼ sorts."]
     if results.has_baseline:
-        explained.append("The mark on a bar is the baseline's value, the small number the change.")
+        explained.append(
+            "The mark on a bar is the baseline's value; the small numbers are the interval of "
+            "confidence, or else the change."
+        )
     caption = element("p", " ".join(explained), class_="soft small")
     return card("Metrics by slice", caption, content, note), style
 
@@ -137,7 +140,10 @@ def _draw_comparison(results: Results | None) -> Markup | None:
 def _draw_curves(curves: Mapping[str, Curves]) -> Markup | None:
     if not curves:
         return None
-    rate = next(iter(curves.values())).base_rate
+    # Both models of a comparison have one; each class has its own.
+    rates = {round(found.base_rate, 9) for found in curves.values()}
+    rate = rates.pop() if len(rates) == 1 else None
+    share = "." if rate is None else f"; {rate:.1%} of all examples are positive."
     charts = [
         draw_chart(
             "Calibration: what share of examples has the label, by prediction.",
@@ -155,11 +161,11 @@ def _draw_curves(curves: Mapping[str, Curves]) -> Markup | None:
             about="ROC curve; the dashed line is guessing.",
         ),
         draw_chart(
-            f"Precision and recall; {rate:.1%} of all examples are positive.",
+            f"Precision and recall{share}",
             {name: found.precision_recall for name, found in curves.items()},
             axes=("recall", "precision"),
-            guide=((0.0, rate), (1.0, rate)),
-            about="Precision by recall; the dashed line is guessing.",
+            guide=None if rate is None else ((0.0, rate), (1.0, rate)),
+            about="Precision by recall; a dotted line is guessing.",
         ),
     ]
     return card("Curves, on all examples", element("div", charts, class_="charts"))

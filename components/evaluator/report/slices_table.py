@@ -21,6 +21,7 @@ _STYLE = """
 .slices .head .cell { color: var(--soft); font-weight: 600; font-size: .8rem;
   white-space: nowrap; display: flex; gap: .3rem; align-items: baseline; }
 .slices .name { overflow-wrap: break-word; min-width: 9rem; max-width: 24rem; }
+.slices .name small { display: block; font-size: .75rem; line-height: 1.3; }
 .slices .overall { font-weight: 650; }
 .slices .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .slices .number small { color: var(--soft); margin-left: .4rem; }

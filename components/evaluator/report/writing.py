@@ -15,6 +15,7 @@ from ...blessing import Verdict
 from ..engine.evaluation import Evaluation
 from ..sliced import SlicedEvaluation
 from ..verdict import describe_failures
+from .charts import MOST_LINES
 from .curves import Curves, make_curves
 from .data import Results, read_results
 from .page import Page
@@ -84,11 +85,14 @@ def _make_curves(evaluation: Evaluation | None) -> dict[str, Curves]:
         return {}
     # The candidate is drawn first.
     specs = sorted(evaluation.config.model_specs, key=lambda spec: spec.is_baseline)
-    names = {spec.name: "baseline" if spec.is_baseline else "this model" for spec in specs}
+    histograms = evaluation.histograms
+    names = {(spec.name, None): "baseline" if spec.is_baseline else "this model" for spec in specs}
+    if not names.keys() & histograms.keys():
+        # Of several classes those of the candidate are drawn, as far as there are colours.
+        classes = sorted(c for name, c in histograms if name == specs[0].name and c is not None)
+        names = {(specs[0].name, c): f"class {c}" for c in classes[:MOST_LINES]}
     curves = {
-        words: make_curves(evaluation.histograms[name])
-        for name, words in names.items()
-        if name in evaluation.histograms
+        words: make_curves(histograms[key]) for key, words in names.items() if key in histograms
     }
     return {words: found for words, found in curves.items() if found is not None}
 

@@ -1,5 +1,6 @@
 """The page of an evaluation: what it says, that it escapes, that it can be sorted."""
 
+import dataclasses
 import html.parser
 import math
 
@@ -11,6 +12,7 @@ from helpers.evaluator_runs import parse_config
 from tfx_tpu_estimator.components.blessing import Verdict
 from tfx_tpu_estimator.components.evaluator.engine.recipes_matrices import Histogram
 from tfx_tpu_estimator.components.evaluator.report.curves import make_curves
+from tfx_tpu_estimator.components.evaluator.report.data import read_results
 from tfx_tpu_estimator.components.evaluator.report.slices_table import format_number
 from tfx_tpu_estimator.components.evaluator.report.writing import write_evaluation_page
 from tfx_tpu_estimator.components.evaluator.sliced import SlicedEvaluation
@@ -22,6 +24,7 @@ CONFIG = """
     metrics { class_name: "ExampleCount" }
     metrics { class_name: "AUC" config: '"name": "a<b>"'
       threshold { value_threshold { lower_bound { value: 0.8 } } } }
+    metrics { class_name: "MeanLabel" }
   }
 """
 
@@ -45,7 +48,7 @@ class Reader(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("page")
     sliced = SlicedEvaluation(
         config=parse_config(CONFIG),
@@ -55,7 +58,15 @@ def page(tmp_path_factory):
         compression="GZIP",
         data_location="data <here>",
     )
-    evaluation = sliced.run(str(root / "out"))
+    return root, sliced, sliced.run(str(root / "out"))
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return write_page(*made)
+
+
+def write_page(root, sliced, evaluation):
     path = write_evaluation_page(
         str(root / "out"),
         title="<script>alert(1)</script>",
@@ -82,6 +93,30 @@ def test_says_everything(page):
     assert reader.count("div", "failed") == page.count("threshold not passed") > 0
 
 
+def test_classes_have_curves_of_their_own(made):
+    root, sliced, evaluation = made
+    random = np.random.default_rng(1)
+    histograms = {}
+    for number in range(6):
+        positive = random.random(50)
+        sums = np.stack([positive, positive, np.ones(50)], axis=1)
+        histograms["candidate", number] = Histogram(np.arange(1, 51) * 190, sums, 10002)
+    reader = Reader(
+        write_page(root, sliced, dataclasses.replace(evaluation, histograms=histograms))
+    )
+    # One for each colour there is, of this model alone; no line of guessing is that of all.
+    assert {"class 0", "class 3"} <= set(reader.texts)
+    assert "class 4" not in reader.texts
+    assert reader.count("polyline", "line4") == 3
+    assert reader.count("polyline", "guide") == 2
+
+
+def test_metrics_with_thresholds_come_first(made):
+    root, sliced, evaluation = made
+    results = read_results(str(root / "out"), sliced.resolved_config, evaluation.validation)
+    assert results.metrics == ["example_count", "a<b>", "mean_label"]
+
+
 def test_escapes(page):
     tags = {tag for tag, _ in Reader(page).tags}
     assert not tags & {"script", "why", "here"}
@@ -93,7 +128,7 @@ def test_sorts_without_a_script(page):
     reader = Reader(page)
     orders = [a["style"] for t, a in reader.tags if t == "div" and a.get("class") == "row"]
     ranks = [dict(part.split(":") for part in style.split(";")) for style in orders]
-    for column in ("--o0", "--o1", "--o2"):
+    for column in ("--o0", "--o1", "--o2", "--o3"):
         assert sorted(int(rank[column]) for rank in ranks) == [0, 1, 2, 3]
     inputs = [a["id"] for t, a in reader.tags if t == "input"]
     assert inputs == [a["for"] for t, a in reader.tags if t == "label"]
