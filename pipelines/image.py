@@ -27,7 +27,15 @@ _DOCKERFILE = """\
 FROM {base}
 ENV TF_USE_LEGACY_KERAS=1 TF_ENABLE_ONEDNN_OPTS=0 TF_CPP_MIN_LOG_LEVEL=3 PYTHONUNBUFFERED=1
 COPY requirements.txt /tmp/image/requirements.txt
-RUN python -m pip install --no-cache-dir --no-deps -r /tmp/image/requirements.txt
+# Some of them come as source alone, and one of those, pyfarmhash, is C++.
+RUN set -e; compiler=; \\
+    if ! command -v g++ >/dev/null && command -v apt-get >/dev/null; then \\
+      apt-get update; apt-get install -y --no-install-recommends g++; compiler=g++; \\
+    fi; \\
+    python -m pip install --no-cache-dir --no-deps -r /tmp/image/requirements.txt; \\
+    if [ -n "$compiler" ]; then \\
+      apt-get purge -y --auto-remove $compiler; rm -rf /var/lib/apt/lists/*; \\
+    fi
 COPY {wheel} /tmp/image/{wheel}
 RUN python -m pip install --no-cache-dir --no-deps /tmp/image/{wheel} && rm -r /tmp/image
 {modules}WORKDIR {directory}

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import os
+import subprocess
 import zipfile
 
 import pytest
@@ -52,6 +53,34 @@ def test_the_context_holds_what_the_image_needs(tmp_path, wheel):
     with pytest.raises(FileNotFoundError, match="COPY requirements"):
         check_context(str(output))
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".image-")]
+
+
+@pytest.mark.parametrize(
+    ("programs", "broken", "called"),
+    [
+        (["apt-get"], "", ["apt-get update", "apt-get install", "python -m", "apt-get purge"]),
+        (["apt-get", "g++"], "", ["python -m"]),
+        ([], "", ["python -m"]),
+        (["apt-get"], "python", ["apt-get update", "apt-get install", "python -m"]),
+        (["apt-get"], "apt-get", ["apt-get update"]),
+    ],
+)
+def test_what_has_to_be_compiled_finds_a_compiler(tmp_path, wheel, programs, broken, called):
+    """The command of the image, in a shell whose programs only say that they were called."""
+    write_image(make_config(tmp_path), str(tmp_path / "image"), wheel)
+    text = (tmp_path / "image" / "Dockerfile").read_text().replace("\\\n", "")
+    command = next(line for line in text.splitlines() if line.startswith("RUN set -e"))
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in [*programs, "python", "rm"]:
+        code = int(name == broken)
+        (folder / name).write_text(
+            f'#!/bin/sh\n[ {name} = rm ] || echo "{name} $1" >>{tmp_path}/called\nexit {code}\n'
+        )
+        (folder / name).chmod(0o755)
+    done = subprocess.run(["/bin/sh", "-c", command[4:]], env={"PATH": str(folder)}, check=False)
+    assert (tmp_path / "called").read_text().splitlines() == called
+    assert done.returncode == bool(broken)
 
 
 def test_relative_paths_stay_right(tmp_path, wheel, monkeypatch):
