@@ -14,6 +14,7 @@ from helpers.models import (
     train_input_fn,
 )
 from helpers.needs import small_disk
+from helpers.skew_models import parsing_receiver_fn, serialize
 from helpers.tpu_graph import read_metagraphs, run_tpu_metagraph
 
 import tfx_tpu_estimator as tpu_estimator
@@ -173,20 +174,6 @@ def several_outputs(features, labels, mode, params):
             "value": tpu_estimator.RegressionOutput(probabilities),
         },
     )
-
-
-def parsing_receiver_fn():
-    return tpu_estimator.build_parsing_serving_input_receiver_fn(
-        {"x": tf.io.FixedLenFeature([4], tf.float32)}
-    )()
-
-
-def serialize(rows):
-    def example(row):
-        feature = tf.train.Feature(float_list=tf.train.FloatList(value=row))
-        return tf.train.Example(features=tf.train.Features(feature={"x": feature}))
-
-    return [example(row).SerializeToString() for row in rows]
 
 
 def test_several_signatures_with_missing_components(trained, tmp_path):

@@ -14,7 +14,6 @@ from helpers.models import (
 )
 
 import tfx_tpu_estimator as tpu_estimator
-from tfx_tpu_estimator.execution.executable import Executable
 
 tf1 = tf.compat.v1
 ModeKeys = tpu_estimator.ModeKeys
@@ -182,14 +181,6 @@ def test_model_fn_sees_the_cores_of_each_replica(tmp_path):
     )
     estimator.train(train_input_fn, steps=1)
     assert seen == [(2, 2), [[0, 1, 2, 3], [4, 5, 6, 7]]]
-
-
-@pytest.fixture
-def forbid_compiling(monkeypatch):
-    def compile_program(self, steps):
-        raise AssertionError("compiled before it was refused")
-
-    monkeypatch.setattr(Executable, "compile", compile_program)
 
 
 def with_labels(x, y):

@@ -14,19 +14,10 @@ from helpers.models import (
 )
 
 import tfx_tpu_estimator as tpu_estimator
-from tfx_tpu_estimator.execution.executable import Executable
 
 tf1 = tf.compat.v1
 ModeKeys = tpu_estimator.ModeKeys
 Pipeline = tpu_estimator.InputPipelineConfig
-
-
-@pytest.fixture
-def forbid_compiling(monkeypatch):
-    def compile_program(self, steps):
-        raise AssertionError("compiled before it was refused")
-
-    monkeypatch.setattr(Executable, "compile", compile_program)
 
 
 @pytest.fixture(scope="module")
