@@ -20,8 +20,34 @@ _PARAMS = "params"
 _OF_COMPONENT = ("checkpoint_dir", "hosts", "verify_examples")
 
 
+def read_tuned(hyperparameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the values in a HyperParameters artifact, by name.
+
+    Args:
+        hyperparameters: Its contents: what KerasTuner writes, with `space` and `values`, or names
+            and values alone. None: nothing was given.
+
+    Returns:
+        The values, without those that a tuner keeps for itself, such as `tuner/trial_id`.
+
+    Raises:
+        ValueError: If it is no dict.
+    """
+    if hyperparameters is None:
+        return {}
+    values: Any = hyperparameters
+    if isinstance(values, Mapping) and {"space", "values"} <= set(values):
+        values = values["values"]
+    if not isinstance(values, Mapping):
+        raise ValueError(
+            f"`hyperparameters` must hold a JSON object of names and values, got {values!r}."
+        )
+    return {name: value for name, value in values.items() if not name.startswith("tuner/")}
+
+
 def check_hyperparameters(
     declared: Mapping[str, Any],
+    tuned: Mapping[str, Any],
     options: Mapping[str, Any],
     custom_config: Mapping[str, Any],
     own: Iterable[str],
@@ -30,6 +56,7 @@ def check_hyperparameters(
 
     Args:
         declared: What the module's `estimator_params()` returned.
+        tuned: Values of the HyperParameters artifact.
         options: `params` of the options.
         custom_config: The component's `custom_config`.
         own: Names of the entries of `params` that the component makes.
@@ -59,10 +86,18 @@ def check_hyperparameters(
                 f"`options=TPUEstimatorOptions({name}=...)`."
             )
         _check_far(name, taken, "`custom_config`", insist)
+    for name in tuned:
+        if name not in names:
+            _check_far(name, taken, "`hyperparameters`", "return it from `estimator_params()` too")
     mine = {*declared, *(declared.get(_PARAMS) or {})} - {*names, _PARAMS}
-    for origin, values in (("`options.params`", options), ("`custom_config`", custom_config)):
+    given = {
+        "`hyperparameters`": tuned,
+        "`options.params`": options,
+        "`custom_config`": custom_config,
+    }
+    for origin, values in given.items():
         for name in values:
-            if name not in mine:
+            if name not in {*mine, *names}:
                 _check_far(name, mine, origin, "return it from `estimator_params()` too")
 
 

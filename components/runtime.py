@@ -21,7 +21,7 @@ from tfx_tpu_estimator.tpu_estimator import TPUEstimator
 
 from .estimator_from_options import create_estimator_from_options, split_estimator_params
 from .examples import SplitFiles, list_split_files, resolve_compression
-from .hyperparameters import check_hyperparameters
+from .hyperparameters import check_hyperparameters, read_tuned
 from .options import TPUEstimatorOptions
 from .transformed_examples import find_transformed_schema
 from .user_module import MODEL_FN, UserModule, accepts
@@ -102,8 +102,9 @@ def build_program(
 
     Args:
         module: A module of the plain-functions form.
-        options: The component's options; those given win over `estimator_params()`.
-        data: Where the data is.
+        options: The component's options; those given win over `estimator_params()` and over what
+            was tuned.
+        data: Where the data is; its hyperparameters win over `estimator_params()`.
         custom_config: The component's `custom_config`; each key becomes one of `params`.
 
     Raises:
@@ -113,11 +114,13 @@ def build_program(
     """
     declared = _read_declared(module)
     chosen, hyperparameters = split_estimator_params(declared)
-    merged = options.with_defaults(chosen)
-    params = {**hyperparameters, **merged.params}
+    tuned = read_tuned(data.hyperparameters)
+    tuned_options, tuned_hyperparameters = split_estimator_params(tuned)
+    merged = options.with_defaults({**chosen, **tuned_options})
+    params = {**hyperparameters, **tuned_hyperparameters, **merged.params}
     own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
-    check_hyperparameters(declared, options.params, custom_config or {}, own)
-    _check_free(params, own, "`estimator_params()` or `options.params`")
+    check_hyperparameters(declared, tuned, options.params, custom_config or {}, own)
+    _check_free(params, own, "`estimator_params()`, `hyperparameters` or `options.params`")
     _check_free(custom_config or {}, own, "`custom_config`")
     params = {**params, **(custom_config or {}), **own}
     return Program(module=module, options=merged, params=params, data=data)

@@ -2,7 +2,11 @@
 
 import pytest
 
-from tfx_tpu_estimator.components.hyperparameters import check_hyperparameters, find_near
+from tfx_tpu_estimator.components.hyperparameters import (
+    check_hyperparameters,
+    find_near,
+    read_tuned,
+)
 from tfx_tpu_estimator.components.pusher.options import read_pusher_options
 
 OWN = ["train_files", "eval_steps", "label_key", "seed"]
@@ -28,7 +32,7 @@ OWN = ["train_files", "eval_steps", "label_key", "seed"]
 )  # fmt: skip
 def test_refused(declared, options, custom_config, match):
     with pytest.raises(ValueError, match=match):
-        check_hyperparameters(declared, options, custom_config, OWN)
+        check_hyperparameters(declared, {}, options, custom_config, OWN)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +47,20 @@ def test_refused(declared, options, custom_config, match):
     ],
 )  # fmt: skip
 def test_let_pass(declared, options, custom_config):
-    check_hyperparameters(declared, options, custom_config, OWN)
+    check_hyperparameters(declared, {}, options, custom_config, OWN)
+
+
+def test_values_of_a_tuner():
+    values = {"learning_rate": 0.1, "tuner/trial_id": "3"}
+    content = {"space": [{"class_name": "Float", "config": {}}], "values": values}
+    assert read_tuned(content) == {"learning_rate": 0.1}
+    assert read_tuned({"units": 3}) == {"units": 3}
+    assert read_tuned(None) == {}
+    with pytest.raises(ValueError, match="must hold a JSON object of names and values, got 3"):
+        read_tuned({"space": [], "values": 3})
+    with pytest.raises(ValueError, match="`hyperparameters` has `learning_rte`, which is nearly"):
+        check_hyperparameters({"learning_rate": 1}, {"learning_rte": 2}, {}, {}, OWN)
+    check_hyperparameters({}, {"train_batch_size": 2}, {}, {}, OWN)
 
 
 def test_near():

@@ -45,6 +45,7 @@ def test_statistics_and_hyperparameters_reach_the_module(trainer, tmp_path):
     params = read_params(model)
     assert params["statistics_path"] == statistics.uri
     assert params["hyperparameters"]["values"] == {"learning_rate": 0.25}
+    assert params["learning_rate"] == 0.25
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,12 @@ SHARDED = MODEL.replace(_OPTIMIZER, f"tf1.tpu.CrossShardOptimizer({_OPTIMIZER})"
 # Process 1 is killed when training is over, if it is told to be.
 KILLED = SHARDED.replace(
     '    if mode == "eval":',
-    '    import os\n    if mode == "eval" and os.environ.get("TFX_TPU_ESTIMATOR_PROCESS_ID") == '
-    'os.environ.get("KILL"):\n        os.kill(os.getpid(), 9)\n    if mode == "eval":',
+    "    import os\n"
+    '    if mode == "eval" and os.environ.get("TFX_TPU_ESTIMATOR_PROCESS_ID") == "1":\n'
+    '        if os.environ.get("KILL"):\n'
+    "            os.kill(os.getpid(), 9)\n"
+    '    if mode == "eval":',
 )
-
 RUN_FN = (
     SHARDED
     + OWN_RECEIVER
