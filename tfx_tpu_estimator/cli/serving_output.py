@@ -32,10 +32,11 @@ def explain_failures(output: str) -> Iterator[None]:
             warnings.simplefilter("ignore", FutureWarning)
             yield
     except (ValueError, OSError) as error:
+        reason = str(error).replace("`lock_timeout_secs`", "`--wait`")
         if output == "json":
-            click.echo(json.dumps({"ok": False, "reason": str(error)}, indent=2))
+            click.echo(json.dumps({"ok": False, "reason": reason}, indent=2))
         else:
-            click.echo(f"Refused: {error}", err=True)
+            click.echo(f"Refused: {reason}", err=True)
         sys.exit(1)
 
 

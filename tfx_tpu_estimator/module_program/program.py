@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,13 +13,12 @@ from tfx_tpu_estimator.components.estimator_from_options import (
     create_estimator_from_options,
     split_estimator_params,
 )
+from tfx_tpu_estimator.components.hyperparameters import find_near
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions, option_names
 from tfx_tpu_estimator.errors import UserModuleError
 from tfx_tpu_estimator.inputs import tfrecord
 from tfx_tpu_estimator.suggestions import suggest
 from tfx_tpu_estimator.tpu_estimator import TPUEstimator
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -249,22 +247,20 @@ def build_program(
     own = {**data.to_params(), "label_key": merged.label_key, "seed": merged.seed}
     _check_free(rest, own, "`estimator_params()`")
     _check_free(params or {}, {**own, **dict.fromkeys(option_names())}, "`params`")
-    _warn_of_unknown(params or {}, [*rest, *own, *option_names()])
+    _check_far(params or {}, [*rest, *own, *option_names()])
     return ModuleProgram(
         functions=functions, options=merged, params={**rest, **(params or {}), **own}, data=data
     )
 
 
-def _warn_of_unknown(params: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Warns of hyperparameters that nothing names, where one of nearly the same name is."""
+def _check_far(params: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Refuses a hyperparameter of nearly the name of something that there is, as the Trainer."""
     for name in sorted(set(params) - set(known)):
-        meant = suggest(name, known, quote="`")
-        if meant:
-            _logger.warning(
-                "`params` has %r, which `estimator_params()` does not have; what reads it gets it."
-                "%s",
-                name,
-                meant,
+        near = find_near(name, known)
+        if near is not None:
+            raise ValueError(
+                f"`params` has {name!r}, which is nearly `{near}`. Did you mean `{near}`? If it is "
+                "a hyperparameter of its own, return it from `estimator_params()` too."
             )
 
 
