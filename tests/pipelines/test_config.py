@@ -38,5 +38,23 @@ def test_the_pushers_options_are_no_dict(tmp_path):
         make_config(tmp_path, pusher_options={"serve_only": True})
 
 
+def test_a_name_that_is_no_field_is_an_error_with_the_nearest(tmp_path):
+    with pytest.raises(TypeError, match=r"`evl_config` is not a PipelineConfig .*`eval_config`"):
+        make_config(tmp_path, evl_config=None)
+
+
+def test_warm_start(tmp_path):
+    from tfx_tpu_estimator.pipelines.pipeline import create_pipeline
+
+    with pytest.raises(TypeError, match="`warm_start` must be bool"):
+        make_config(tmp_path, warm_start=1)
+    for warm_start in (False, True):
+        pipeline = create_pipeline(make_config(tmp_path, warm_start=warm_start))
+        nodes = {node.id: node for node in pipeline.components}
+        assert ("base_model" in nodes["Trainer"].inputs) is warm_start
+        # Its output is where training starts, and what the Evaluator compares with.
+        assert "baseline_model" in nodes["Evaluator"].inputs
+
+
 def test_remote_files_are_left_to_the_runner(tmp_path):
     assert make_config(tmp_path, module_file="gs://bucket/module.py").module_file.startswith("gs:")
