@@ -13,7 +13,7 @@ from tfx_tpu_estimator.compile_check import compiler
 from tfx_tpu_estimator.components import TPUValidatorOptions
 
 # A process for each kill, and each loads TFX.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 SCRIPT = """
 import logging, sys
