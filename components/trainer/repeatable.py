@@ -8,6 +8,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import tensorflow as tf
@@ -75,4 +76,5 @@ def repeatable(seed: int, notes: TrainingNotes) -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
-        tf.random.set_seed(None)
+        # What it was before cannot be asked for; this is how TensorFlow starts.
+        tf.random.set_seed(cast(Any, None))
