@@ -61,9 +61,9 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
             run = recorded.read_recorded_run(store, found)
             click.echo(f"Training model {found.id} again ({found.uri}).", err=True)
             report = retraining.retrain(run, directory, anyway=anyway)
-            kept = keep is not None and report.trained
-            if kept:
-                os.replace(directory, keep)
+            kept = keep if report.trained else None
+            if kept is not None:
+                os.replace(directory, kept)
     except (ValueError, OSError, RuntimeError, tensorflow.errors.OpError) as error:
         if output == "json":
             click.echo(json.dumps({"identical": False, "reason": str(error)}, indent=2))
@@ -71,7 +71,7 @@ def retrain(model: str, metadata: str | None, keep: str | None, anyway: bool, ou
             click.echo(f"Cannot be trained again: {error}", err=True)
         sys.exit(1)
     # It was made elsewhere, and is in its place now, or gone.
-    report = dataclasses.replace(report, new_uri=os.path.join(keep, "model") if kept else None)
+    report = dataclasses.replace(report, new_uri=kept and os.path.join(kept, "model"))
     if output == "json":
         click.echo(json.dumps(report.to_dict(), indent=2, default=str))
     else:

@@ -9,6 +9,7 @@ from typing import Any
 from tfx_tpu_estimator.html_page import (
     Column,
     Markup,
+    Tone,
     callout,
     card,
     element,
@@ -86,9 +87,9 @@ class Page:
     def _draw_verdict(self) -> Markup:
         listed = element("ul", [element("li", failure) for failure in self.failures])
         if self.blessed is None:
-            kind = {True: "good", False: "bad", None: "neutral"}[self.passed]
+            tones: dict[bool | None, Tone] = {True: "good", False: "bad", None: "neutral"}
             title = f"{len(self.failures)} not passed" if self.failures else self.reason
-            return verdict(kind, title, listed if self.failures else None)
+            return verdict(tones[self.passed], title, listed if self.failures else None)
         if self.blessed:
             return verdict("good", "Blessed", element("p", self.reason))
         several = len(self.failures) > 1
