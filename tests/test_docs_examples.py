@@ -67,6 +67,13 @@ def test_canned_estimators(tmp_path):
     assert float(re.search(r"^accuracy (.*)$", output, re.MULTILINE)[1]) > 0.6
 
 
+def test_embeddings(tmp_path):
+    page = (ROOT / "docs" / "embeddings.md").read_text()
+    ((name, code),) = PROGRAM.findall(page)
+    (tmp_path / name).write_text(code)
+    assert re.search(r"'global_step': 40\}\n\(1000, 16\)\n$", run(tmp_path, name))
+
+
 def test_warm_start(tmp_path):
     page = (ROOT / "docs" / "estimator.md").read_text()
     ((name, code),) = PROGRAM.findall(page)
