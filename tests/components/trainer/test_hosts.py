@@ -11,7 +11,8 @@ from helpers.user_modules import MODEL, OWN_RECEIVER
 
 from tfx_tpu_estimator.components import MultiHostOptions, TPUEstimatorOptions
 
-pytestmark = pytest.mark.slow
+# Processes of TensorFlow one after another, on a machine that may be busy.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _OPTIMIZER = 'tf1.train.GradientDescentOptimizer(params.get("learning_rate", 0.5))'
 SHARDED = MODEL.replace(_OPTIMIZER, f"tf1.tpu.CrossShardOptimizer({_OPTIMIZER})")
