@@ -71,7 +71,7 @@ def test_table_of_a_model_artifact(made, tmp_path):
 
 
 def test_table(made):
-    done = invoke(made, "easy.pbtxt")
+    done = invoke(made, "easy.pbtxt", "--workers", "2")
     assert done.exit_code == 0, done.output
     assert "All thresholds passed." in done.stderr
     assert "all examples" in done.stdout
@@ -113,6 +113,9 @@ def test_the_page_shows_at_once_what_came_out(made, tmp_path, config, tone, word
         ("easy.pbtxt", ("--out", __file__), "is a file: give a directory"),
         ("easy.pbtxt", ("--examples", "{made}/cut.gz"), "cut.gz' is corrupt at record"),
         ("easy.pbtxt", ("--examples", "{made}/easy.pbtxt"), "`--examples` mixes compressions"),
+        ("easy.pbtxt", ("--workers", "many"), "`--workers` must be a positive number or 'beam'"),
+        ("easy.pbtxt", ("--workers", "0"), "`--workers` must be positive, got 0"),
+        ("easy.pbtxt", ("--workers", "2", "--engine", "tfma"), "`--workers` is 2 and the engine"),
         ("easy.pbtxt", ("--module-file", "no.py"), "`--module-file` 'no.py' does not exist"),
     ],
 )

@@ -33,13 +33,16 @@ class Crew:
         workers: Processes in all, this one among them.
         patience: Seconds.
 
+    Raises:
+        ValueError: If the plan cannot be sent to other processes.
+
     Example:
         with Crew(plan, workers=4) as crew:
             evaluate(blocks, plan, crew=crew)
     """
 
     def __init__(self, plan: Plan, *, workers: int, patience: float = PATIENCE):
-        self._plan = plan
+        self._plan = plan.to_bytes()
         self._patience = patience
         self._size = workers - 1
         self._work: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -58,6 +61,11 @@ class Crew:
     def evaluated(self) -> list[int]:
         """Number of blocks that each helper evaluated."""
         return [helper.evaluated for helper in self._helpers]
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the helpers."""
+        return [helper.pid for helper in self._helpers]
 
     def start(self) -> None:
         """Starts the helpers, which takes them seconds but not the caller."""
@@ -149,7 +157,7 @@ class _Task:
 class _Helper:
     """A helper process and the thread that talks to it."""
 
-    def __init__(self, plan: Plan, work: queue.SimpleQueue[_Task | None]):
+    def __init__(self, plan: bytes, work: queue.SimpleQueue[_Task | None]):
         self.ready = threading.Event()
         self.evaluated = 0
         self._work = work
@@ -157,6 +165,10 @@ class _Helper:
         self._process = HelperProcess(plan)
         self._thread = threading.Thread(target=self._talk, daemon=True, name="evaluation helper")
         self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def check(self) -> None:
         if self._error is not None:
@@ -169,6 +181,7 @@ class _Helper:
 
     def join(self) -> None:
         self._thread.join()
+        self._process.close()
 
     def _talk(self) -> None:
         try:

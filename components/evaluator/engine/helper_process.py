@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -15,7 +16,6 @@ from typing import Any
 
 from .blocks import Block
 from .partial_sums import Adding, Partial
-from .plan import Plan
 
 # Not by means of multiprocessing: that would import the caller's script once more, which may have
 # no guard against that, or copy a process in which TensorFlow has threads.
@@ -40,14 +40,11 @@ class HelperProcess:
     """A process that has loaded the models of a plan, or is about to.
 
     Args:
-        plan: What is computed; it is sent to the process.
-
-    Raises:
-        ValueError: If the plan cannot be sent.
+        plan: What is computed: a Plan's `to_bytes()`.
     """
 
-    def __init__(self, plan: Plan):
-        self._plan = plan.to_bytes()
+    def __init__(self, plan: bytes):
+        self._plan = plan
         own, other = socket.socketpair()
         self._connection = multiprocessing.connection.Connection(own.detach())
         with other:
@@ -66,6 +63,11 @@ class HelperProcess:
                 # What a user's function prints must not get into the caller's output.
                 stdout=subprocess.DEVNULL,
             )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
 
     def wait_until_ready(self) -> None:
         """Blocks until the process has loaded its libraries and the models.
@@ -96,6 +98,10 @@ class HelperProcess:
             self._process.kill()
             self._process.wait()
 
+    def close(self) -> None:
+        """Frees the connection; nobody must be waiting for an answer."""
+        self._connection.close()
+
     def _exchange(self, message: bytes) -> Any:
         try:
             self._connection.send_bytes(message)
@@ -120,15 +126,16 @@ def serve(descriptor: int) -> None:
     from .block_evaluator import BlockEvaluator
 
     tf.get_logger().setLevel("ERROR")
-    with multiprocessing.connection.Connection(descriptor) as connection:
+    # The other process may end at any time, also by being killed: then there is nothing to do.
+    with (
+        contextlib.suppress(EOFError, ConnectionError),
+        multiprocessing.connection.Connection(descriptor) as connection,
+    ):
         plan = pickle.loads(connection.recv_bytes())
         with BlockEvaluator(plan, Adding(plan)) as evaluator:
             connection.send_bytes(pickle.dumps(None))
             while True:
-                try:
-                    block = pickle.loads(connection.recv_bytes())
-                except EOFError:
-                    return
+                block = pickle.loads(connection.recv_bytes())
                 connection.send_bytes(_evaluate(evaluator, block))
 
 

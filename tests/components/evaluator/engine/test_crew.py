@@ -4,7 +4,6 @@ import os
 import signal
 
 import numpy as np
-import psutil
 import pytest
 from google.protobuf import text_format
 from helpers.evaluated import write_echo_model, write_scored_examples
@@ -98,7 +97,7 @@ def test_intervals_depend_on_the_place_of_an_example_only(plan, files):
 
 
 def test_nobody_else_is_started_for_little(plan, files):
-    with Crew(plan, workers=3) as idle:
+    with Crew(plan, workers=3, patience=1000.0) as idle:
         assert evaluate(read(files[:1]), plan, crew=idle).count == 60
         assert idle.evaluated == []
 
@@ -113,8 +112,8 @@ def test_what_goes_wrong_there_is_raised_here(crew, plan, tmp_path):
 
 def test_a_process_that_dies_is_said(crew, plan, files):
     adding = Adding(plan)
-    (helper,) = psutil.Process().children()
-    os.kill(helper.pid, signal.SIGKILL)
+    (pid,) = crew.pids
+    os.kill(pid, signal.SIGKILL)
     with pytest.raises(RuntimeError, match=r"died with exit code -9.*fewer `workers`"):
         list(crew.evaluate(lambda block: adding.start(), read(files)))
 
