@@ -53,6 +53,7 @@ setup(
     extras_require={
         "tfx": [
             "apache-beam>=2.50,<2.62",
+            "cloudpickle>=2.2",
             "ml-metadata>=1.16,<2",
             "tensorflow-model-analysis>=0.47,<0.48",
             "tfx>=1.16,<1.17",

@@ -34,7 +34,7 @@ def run_tfma(sliced: SlicedEvaluation, path: str, beam_args: Sequence[str]) -> N
         telemetry_descriptors=["tfx_tpu_estimator"],
     )
     with beam.Pipeline(argv=list(beam_args)) as pipeline:
-        (
+        _ = (
             pipeline
             | "ReadExamples" >> source.BeamSource()
             | "Evaluate"

@@ -44,7 +44,7 @@ def run_on_beam(sliced: SlicedEvaluation, path: str, pipeline: beam.Pipeline) ->
     fileio.makedirs(path)
     serialized = plan.to_bytes()
     with pipeline:
-        (
+        _ = (
             pipeline
             | "Files" >> beam.Create(list(enumerate(sliced.files)))
             | "SpreadFiles" >> beam.Reshuffle()

@@ -80,7 +80,7 @@ class Executor(tfx_executor.Executor):
                             sliced,
                             evaluation.uri,
                             inputs.options.workers,
-                            self._beam_pipeline_args,
+                            [str(argument) for argument in self._beam_pipeline_args],
                             self._make_beam_pipeline,
                         )
                     validation = _load_validation(evaluation.uri, sliced)

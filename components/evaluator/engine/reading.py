@@ -143,7 +143,9 @@ def to_columns(
         if array.dtype.kind in "bu":
             array = array.astype(np.int64)
         rows = array.reshape([count, -1])
-        known = np.not_equal(rows, None) if array.dtype == object else np.ones(rows.shape, bool)
+        known = np.ones(rows.shape, bool)
+        if array.dtype == object:
+            known = np.frompyfunc(lambda value: value is not None, 1, 1)(rows).astype(bool)
         if known.any():
             offsets = np.concatenate([[0], np.cumsum(known.sum(axis=1))])
             columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(rows[known]))
