@@ -156,7 +156,8 @@ class Estimator:
         start = layout.read_global_step(checkpoint) if checkpoint else 0
         if max_steps is not None and start >= max_steps:
             _logger.info("Skipping training: max_steps %d is already saved.", max_steps)
-            if checkpoint and start == max_steps:  # A kill may have come between the last save and the end.
+            # A kill may have come between the last save and the end.
+            if checkpoint and start == max_steps:
                 remove_position(checkpoint)
             return self
         target = max_steps if max_steps is not None else (start + steps if steps else None)
