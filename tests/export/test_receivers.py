@@ -127,3 +127,15 @@ def test_schema_receiver_does_without_the_label():
 def test_features_may_have_any_name(name):
     receiver = build_raw_serving_input_receiver_fn({name: tf.zeros([1, 2])})()
     assert list(receiver.receiver_tensors) == [name]
+
+
+def test_placeholders_are_called_like_the_tensors_not_like_variables_of_the_model():
+    with tf.Graph().as_default():
+        features = {"b": tf1.placeholder(tf.float32, [None, 2], name="fed"), "c d": tf.zeros([1])}
+        receiver_fn = build_raw_serving_input_receiver_fn(features)
+    made = receiver_fn().receiver_tensors
+    assert {key: tensor.op.name for key, tensor in made.items()} == {"b": "fed", "c d": "zeros"}
+    with tf.init_scope():
+        eager = {"b": tf.zeros([1, 2])}
+    build_raw_serving_input_receiver_fn(eager)()
+    assert tf1.get_variable("b", []).op.name == "b"

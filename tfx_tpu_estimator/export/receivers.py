@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 _FEATURE_TYPES = (tf.Tensor, tf.SparseTensor, tf.RaggedTensor)
+_SCOPE = "received"
 
 _Base = collections.namedtuple(
     "ServingInputReceiver", ["features", "receiver_tensors", "receiver_tensors_alternatives"]
@@ -65,19 +66,38 @@ def validate_receiver_tensors(tensors: Any) -> dict[str, Any]:
     return tensors
 
 
-def make_placeholder(name: str, spec: Any, batch_size: int | None) -> tf.Tensor:
+def describe_tensors(tensors: Mapping[str, Any]) -> dict[str, tf.TensorSpec]:
+    """Returns the dtype, the shape and a name for the placeholder of each tensor.
+
+    The name is that of the tensor's operation, as it always was. A tensor that has none, of eager
+    execution, is called after its key, in a scope: a root variable of the key's name would
+    otherwise be called something else than in its checkpoint.
+
+    Args:
+      tensors: {key: tensor}.
+    """
+    return {
+        key: tf.TensorSpec(
+            tensor.shape,
+            tensor.dtype,
+            tensor.op.name if tf.is_symbolic_tensor(tensor) else f"{_SCOPE}/{key}",
+        )
+        for key, tensor in tensors.items()
+    }
+
+
+def make_placeholder(spec: tf.TensorSpec, batch_size: int | None) -> tf.Tensor:
     """Makes what a request fills with one feature or label.
 
     Args:
-      name: Its name, which the operation gets as far as names of operations allow.
-      spec: A tensor or tf.TensorSpec with its dtype and shape.
+      spec: Its dtype, shape and name, which the operation gets as far as operations' names allow.
       batch_size: Size of the first dimension, which replaces that of `spec`; None for any.
 
     Returns:
       The placeholder.
     """
     shape = tf.TensorShape([batch_size]).concatenate(spec.shape[1:])
-    op_name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", str(name)).lstrip("_/-") or "feature"
+    op_name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", spec.name).lstrip("_/-")
     return tf.compat.v1.placeholder(spec.dtype, shape, name=op_name)
 
 
@@ -246,11 +266,11 @@ def build_raw_serving_input_receiver_fn(
       (None, 4)
     """
     # Only these outlive the graph that the tensors may be of.
-    specs = {name: tf.TensorSpec(t.shape, t.dtype) for name, t in features.items()}
+    specs = describe_tensors(features)
 
     def serving_input_receiver_fn() -> ServingInputReceiver:
         placeholders = {
-            name: make_placeholder(name, spec, default_batch_size) for name, spec in specs.items()
+            name: make_placeholder(spec, default_batch_size) for name, spec in specs.items()
         }
         return ServingInputReceiver(placeholders, placeholders)
 

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.export.receivers import (
+    describe_tensors,
     make_placeholder,
     validate_named,
     validate_receiver_tensors,
@@ -125,10 +126,10 @@ def build_supervised_input_receiver_fn_from_input_fn(
 
 def _to_specs(tensors: Any, name: str) -> dict[str, tf.TensorSpec]:
     named = tensors if isinstance(tensors, dict) else {name: tensors}
-    return {key: tf.TensorSpec(t.shape, t.dtype) for key, t in named.items()}
+    return describe_tensors(named)
 
 
 def _make_placeholders(
     specs: dict[str, tf.TensorSpec], batch_size: int | None
 ) -> dict[str, tf.Tensor]:
-    return {name: make_placeholder(name, spec, batch_size) for name, spec in specs.items()}
+    return {name: make_placeholder(spec, batch_size) for name, spec in specs.items()}
