@@ -97,7 +97,7 @@ def make_placeholder(spec: tf.TensorSpec, batch_size: int | None) -> tf.Tensor:
       The placeholder.
     """
     shape = tf.TensorShape([batch_size]).concatenate(spec.shape[1:])
-    op_name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", spec.name).lstrip("_/-")
+    op_name = re.sub(r"[^A-Za-z0-9_.\-/]", "_", str(spec.name)).lstrip("_/-")
     return tf.compat.v1.placeholder(spec.dtype, shape, name=op_name)
 
 
