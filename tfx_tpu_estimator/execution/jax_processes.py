@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 from typing import Any
 
@@ -95,3 +96,30 @@ def leave() -> None:
     from jax._src import distributed
 
     distributed.global_state.shutdown()
+    _keep_devices()
+
+
+def abandon() -> None:
+    """Leaves without a word, as a process that failed must: jax would wait for the others."""
+    from jax._src import distributed
+
+    state = distributed.global_state
+    _keep(state.client, state.service)
+    state.client = state.service = None
+    _keep_devices()
+
+
+def _keep_devices() -> None:
+    """Sees to it that the devices end with the process, not before.
+
+    Python collects them while it ends, and with them connections that the other processes close at
+    the same time; now and then both waited for ever, or one was aborted.
+    """
+    from jax._src import xla_bridge
+
+    _keep(*xla_bridge._backends.values())
+
+
+def _keep(*values: Any) -> None:
+    for value in values:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(value))

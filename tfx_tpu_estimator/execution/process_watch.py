@@ -89,6 +89,7 @@ class ProcessWatch:
             if self._failed:
                 self._linger()
                 self._stop()
+                jax_processes.abandon()
             else:
                 self._set_gone(_FINISHED)
                 self._stop()
