@@ -4,6 +4,7 @@ import os
 import pathlib
 import pickle
 
+import jax
 import pytest
 from helpers.process_runs import find_ports, run_processes
 from helpers.trainer_runs import TrainerRun
@@ -55,6 +56,7 @@ def run_fn(fn_args):
 
 @pytest.fixture
 def trainer(tmp_path, monkeypatch):
+    jax.devices()  # Those of this process are as for other tests; the variables are for new ones.
     monkeypatch.setenv("TFX_TPU_ESTIMATOR_NUM_CORES", "2")
     monkeypatch.setenv("XLA_FLAGS", "")
     run = TrainerRun(tmp_path)
