@@ -150,5 +150,5 @@ def _make_portable(error: Exception) -> Exception:
     """Returns an error that survives being sent: those with arguments of their own may not."""
     try:
         return pickle.loads(pickle.dumps(error))
-    except Exception:
+    except Exception:  # of any class; the error itself is told by its type and words instead
         return RuntimeError(f"{type(error).__name__}: {error}")
