@@ -28,7 +28,7 @@ def make_config(directory):
 
 def test_airflow_makes_the_model_of_the_local_runner(tmp_path):
     file = tmp_path / "small_pipeline.py"
-    file.write_text(textwrap.dedent(PIPELINE.format(paths=sys.path[:2])))
+    file.write_text(textwrap.dedent(PIPELINE.format(paths=sys.path)))
     custom = {"custom_config": {"text": "{{ ds }}"}}
     local = pipeline_runs.run(pipeline_runs.make_config(tmp_path / "local", **custom))
     output = tmp_path / "airflow"
