@@ -45,6 +45,7 @@ class Reader(html.parser.HTMLParser):
         html_page.facts([(EVIL, EVIL)]),
         html_page.table([Column(title=EVIL)], [[EVIL]], caption=EVIL),
         html_page.disclosure(EVIL, EVIL),
+        html_page.origin(EVIL, EVIL, EVIL),
         html_page.legend([(1, EVIL, EVIL)]),
         html_page.stacked_bar([(1, 2, EVIL)], 4, label=EVIL, limit=3, limit_label=EVIL),
     ],

@@ -173,19 +173,12 @@ def _render_origin(report: CompileReport, compilers: Sequence[str], command: str
         f"{words.format_words(compilers) or 'no compiler: none got so far'}. A hash stands with "
         "each program: the same hash and the same compiler give the same figures."
     )
-    versions = html_page.facts(report.versions.items())
     notes = [element("li", html_page.prose(note)) for note in report.notes]
-    return html_page.section(
-        "How this was made, and what it does not say",
-        element(
-            "div",
-            element("p", how),
-            element("pre", element("code", command)) if command else None,
-            element("h4", "What this report does not say"),
-            element("ul", [element("li", limit) for limit in words.LIMITS]),
-            [element("h4", "Notes"), element("ul", notes)] if notes else None,
-            element("h4", "Versions"),
-            versions,
-            class_="card origin",
-        ),
+    return html_page.origin(
+        how,
+        command,
+        element("ul", [element("li", limit) for limit in words.LIMITS]),
+        [element("h4", "Notes"), element("ul", notes)] if notes else None,
+        element("h4", "Versions"),
+        html_page.facts(report.versions.items()),
     )

@@ -157,6 +157,27 @@ def disclosure(title: str, *children: Child, open_: bool = False) -> Markup:
     return element("details", element("summary", title), *children, open=open_)
 
 
+def origin(how: str, command: str, *limits: Child) -> Markup:
+    """Returns the end of a report: how it was made, and what it does not say.
+
+    Args:
+        how: How it was made.
+        command: The command line that made it; empty: none is shown.
+        *limits: What it does not say, and what else is to be known.
+    """
+    return section(
+        "How this was made, and what it does not say",
+        element(
+            "div",
+            element("p", how),
+            element("pre", element("code", command)) if command else None,
+            element("h4", "What this report does not say"),
+            *limits,
+            class_="card origin",
+        ),
+    )
+
+
 def legend(entries: Iterable[tuple[int, Child, Child]]) -> Markup:
     """Returns what the colours of a chart mean.
 

@@ -41,10 +41,7 @@ _LIMIT = (
     "Programs ran on the device named above. On a CPU they have a CPU's arithmetic: that they "
     "compile for a TPU and fit its memory is the matter of the compile check."
 )
-_STYLE = (
-    ".card > .tablebox + .callout { margin-top: 1rem; } "
-    ".origin ul { padding-left: 1.2rem; } td.code { overflow-wrap: anywhere; }"
-)
+_STYLE = ".card > .tablebox + .callout { margin-top: 1rem; } td.code { overflow-wrap: anywhere; }"
 
 
 def render_html(report: SkewReport, command: str = "") -> str:
@@ -173,17 +170,7 @@ def _render_origin(command: str) -> Markup:
         "that made the model was used. A value may differ by its tolerance, in which max |x| is "
         "the largest value of the same output and batch."
     )
-    return html_page.section(
-        "How this was made, and what it does not say",
-        element(
-            "div",
-            element("p", how),
-            element("pre", element("code", command)) if command else None,
-            element("h4", "What this report does not say"),
-            element("p", _LIMIT),
-            class_="card origin",
-        ),
-    )
+    return html_page.origin(how, command, element("p", _LIMIT))
 
 
 def _format(value: float | None) -> str:
