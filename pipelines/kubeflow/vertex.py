@@ -124,6 +124,24 @@ class VertexTPUJob(CheckedNames):
         return {VERTEX_ENABLE_KEY: True, VERTEX_REGION_KEY: self.region, VERTEX_JOB_KEY: job}
 
 
+def _check_one_host(job: VertexTPUJob) -> None:
+    shape = job.shape
+    if shape.hosts == 1:
+        return
+    # The page "Training with TPU accelerators": the container runs on every host, and its
+    # variables are TPU_NODE_NAME and TPU_CONFIG, which are the same on all.
+    alone = sorted(
+        {s.name for s in VERTEX_SHAPES if s.generation == shape.generation and s.hosts == 1}
+    )
+    raise ValueError(
+        f"`tpu` {job.tpu!r} of {shape.machine_type} has {shape.hosts} hosts. Vertex AI starts the "
+        "container on each, but documents no variable that tells it which of them it is on, so "
+        "that the Trainer's processes could not find each other. Take a slice of one host "
+        f"({', '.join(alone)}), or train on several hosts of GKE, which tells them: "
+        "`tfx-tpu-estimator jobset`."
+    )
+
+
 def train_on_vertex(trainer: Any, job: VertexTPUJob) -> Any:
     """Has a Trainer run as a CustomJob, through TFX's own extension.
 
@@ -155,12 +173,7 @@ def train_on_vertex(trainer: Any, job: VertexTPUJob) -> Any:
     if not isinstance(trainer, Trainer):
         raise TypeError(f"`trainer` must be tfx_tpu_estimator.components.Trainer, got {trainer!r}.")
     check_type("job", job, VertexTPUJob)
-    if job.shape.hosts > 1:
-        raise ValueError(
-            f"`tpu` {job.tpu!r} of {job.shape.machine_type} has {job.shape.hosts} hosts; the "
-            "Trainer trains in one process. Take a slice of one host, or run a program on several "
-            "hosts by `tfx-tpu-estimator jobset`."
-        )
+    _check_one_host(job)
     text = trainer.spec.exec_properties.get(specs.CUSTOM_CONFIG_KEY)
     if text is not None and not isinstance(text, str):
         raise ValueError("`custom_config` of the Trainer must be a dict, got a RuntimeParameter.")

@@ -174,7 +174,8 @@ def test_properties_come_back_from_the_record(tmp_path):
 
 
 def test_several_hosts_are_refused(pipeline):
-    with pytest.raises(ValueError, match="has 4 hosts; the Trainer trains in one process"):
+    message = r"has 4 hosts.*which of them.*one host \(v6e:1x1, v6e:2x2, v6e:2x4\).*jobset"
+    with pytest.raises(ValueError, match=message):
         train_on_vertex(find_trainer(pipeline), make_job(tpu="v6e:4x4"))
 
 
