@@ -63,6 +63,43 @@ def serving_input_receiver_fn():
     return ServingInputReceiver({"x": x}, {"x": x})
 """
 
+# Trains with the batch size of `custom_config`, and exports.
+RUN_FN = (
+    MODEL
+    + OWN_RECEIVER
+    + """
+
+def _input_fn(params):
+    files = tf.io.gfile.glob(params["files"])
+    spec = {
+        "x": tf.io.FixedLenFeature([2], tf.float32),
+        "label": tf.io.FixedLenFeature([1], tf.int64),
+    }
+    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").repeat()
+    dataset = dataset.batch(params["batch_size"]).map(lambda s: tf.io.parse_example(s, spec))
+    return dataset.map(lambda parsed: ({"x": parsed["x"]}, parsed["label"]))
+
+
+def run_fn(fn_args):
+    import os
+
+    from tfx_tpu_estimator.config.run_config import RunConfig
+    from tfx_tpu_estimator.tpu_estimator import TPUEstimator
+
+    estimator = TPUEstimator(
+        model_fn,
+        config=RunConfig(model_dir=fn_args.model_run_dir),
+        params={"files": fn_args.train_files[0]},
+        use_tpu=False,
+        train_batch_size=fn_args.custom_config["batch"],
+    )
+    estimator.train(_input_fn, max_steps=fn_args.train_steps)
+    base = os.path.dirname(fn_args.serving_model_dir)
+    path = estimator.export_saved_model(base, serving_input_receiver_fn)
+    os.rename(path, fn_args.serving_model_dir)
+"""
+)
+
 SCHEMA = """
 feature { name: "x" type: FLOAT value_count { min: 2 max: 2 } presence { min_fraction: 1.0 } }
 feature { name: "kind" type: INT value_count { min: 1 max: 1 } presence { min_fraction: 1.0 } }

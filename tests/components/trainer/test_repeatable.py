@@ -9,54 +9,39 @@ import pytest
 import tensorflow as tf
 from helpers.legacy_modules import TF1_MODULE
 from helpers.trainer_runs import TrainerRun
-from helpers.user_modules import MODEL, OWN_RECEIVER
+from helpers.user_modules import MODEL, RUN_FN
 
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.components.trainer.repeatable import TrainingNotes, repeatable
 from tfx_tpu_estimator.runs.training_log import TrainingFacts, tell_training
 
-# Weights and the order of the data are drawn, and nobody says a seed.
-RUN_FN = (
-    MODEL.replace("zeros_initializer", "truncated_normal_initializer")
-    + OWN_RECEIVER
-    + """
 
-def _input_fn(params):
+def _replace(text, replacements):
+    for old, new in replacements.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+# Weights, the order of the data and noise are drawn, and nobody says a seed.
+DRAWN = _replace(
+    RUN_FN,
+    {
+        "zeros_initializer": "truncated_normal_initializer",
+        ".repeat()": ".shuffle(64).repeat()",
+        "    return dataset.map(": """
     import random
 
     import numpy as np
 
-    files = tf.io.gfile.glob(params["files"])
-    spec = {
-        "x": tf.io.FixedLenFeature([2], tf.float32),
-        "label": tf.io.FixedLenFeature([1], tf.int64),
-    }
     noise = np.random.normal(size=2).astype("float32") + random.random()
-    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").shuffle(64).repeat()
-    dataset = dataset.batch(8).map(lambda s: tf.io.parse_example(s, spec))
-    return dataset.map(lambda parsed: ({"x": parsed["x"] + noise}, parsed["label"]))
-
-
-def run_fn(fn_args):
-    import os
-
-    from tfx_tpu_estimator.config.run_config import RunConfig
-    from tfx_tpu_estimator.tpu_estimator import TPUEstimator
-
-    estimator = TPUEstimator(
-        model_fn,
-        config=RunConfig(model_dir=fn_args.model_run_dir),
-        params={"files": fn_args.train_files},
-        use_tpu=False,
-        train_batch_size=8,
-    )
-    estimator.train(_input_fn, max_steps=fn_args.train_steps)
+    return dataset.map(""",
+        '{"x": parsed["x"]}': '{"x": parsed["x"] + noise}',
+        "    base = ": """
     if os.environ.get("FAIL_AFTER_TRAINING"):
         raise RuntimeError("interrupted")
-    base = os.path.dirname(fn_args.serving_model_dir)
-    path = estimator.export_saved_model(base, serving_input_receiver_fn)
-    os.rename(path, fn_args.serving_model_dir)
-"""
+    base = """,
+    },
 )
 # A canned estimator, whose export has functions.
 CANNED = TF1_MODULE.replace(", tf_random_seed=1", "").replace(", seed=1", "")
@@ -66,10 +51,11 @@ CANNED = TF1_MODULE.replace(", tf_random_seed=1", "").replace(", seed=1", "")
 def trainer(tmp_path):
     run = TrainerRun(tmp_path)
     run.options = TPUEstimatorOptions()
+    run.custom_config = {"batch": 8}
     return run
 
 
-@pytest.mark.parametrize("text", [RUN_FN, CANNED], ids=["run_fn", "trainer_fn"])
+@pytest.mark.parametrize("text", [DRAWN, CANNED], ids=["run_fn", "trainer_fn"])
 def test_without_a_seed_of_its_own_a_module_gives_the_same_model_again(trainer, text):
     trainer.train_args.num_steps = 5
     trainer.module_file.write_text(text)
@@ -83,15 +69,15 @@ def test_without_a_seed_of_its_own_a_module_gives_the_same_model_again(trainer, 
 
 def test_the_seed_of_the_options_and_the_modules_own(trainer):
     trainer.train_args.num_steps = 2
-    trainer.module_file.write_text(RUN_FN)
+    trainer.module_file.write_text(DRAWN)
     trainer.options = TPUEstimatorOptions(seed=5)
     assert trainer.run()[0].get_int_custom_property("seed") == 5
-    trainer.module_file.write_text(RUN_FN.replace("RunConfig(", "RunConfig(tf_random_seed=9, "))
+    trainer.module_file.write_text(DRAWN.replace("RunConfig(", "RunConfig(tf_random_seed=9, "))
     assert trainer.run()[0].get_int_custom_property("seed") == 9
 
 
 def test_a_retry_after_the_training_knows_what_it_was(trainer, monkeypatch):
-    trainer.module_file.write_text(RUN_FN)
+    trainer.module_file.write_text(DRAWN)
     with monkeypatch.context() as patch:
         patch.setenv("FAIL_AFTER_TRAINING", "1")
         with pytest.raises(RuntimeError, match="interrupted"):

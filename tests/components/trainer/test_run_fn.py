@@ -7,47 +7,11 @@ import pathlib
 import pytest
 from helpers.tfrecords import truncate
 from helpers.trainer_runs import TrainerRun
-from helpers.user_modules import MODEL, OWN_RECEIVER
+from helpers.user_modules import RUN_FN
 from tfx.proto import trainer_pb2
 
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.errors import DataCorruptionError
-
-RUN_FN = (
-    MODEL
-    + OWN_RECEIVER
-    + """
-
-def _input_fn(params):
-    files = tf.io.gfile.glob(params["files"])
-    spec = {
-        "x": tf.io.FixedLenFeature([2], tf.float32),
-        "label": tf.io.FixedLenFeature([1], tf.int64),
-    }
-    dataset = tf.data.TFRecordDataset(files, compression_type="GZIP").repeat()
-    dataset = dataset.batch(params["batch_size"]).map(lambda s: tf.io.parse_example(s, spec))
-    return dataset.map(lambda parsed: ({"x": parsed["x"]}, parsed["label"]))
-
-
-def run_fn(fn_args):
-    import os
-
-    from tfx_tpu_estimator.config.run_config import RunConfig
-    from tfx_tpu_estimator.tpu_estimator import TPUEstimator
-
-    estimator = TPUEstimator(
-        model_fn,
-        config=RunConfig(model_dir=fn_args.model_run_dir),
-        params={"files": fn_args.train_files[0]},
-        use_tpu=False,
-        train_batch_size=fn_args.custom_config["batch"],
-    )
-    estimator.train(_input_fn, max_steps=fn_args.train_steps)
-    base = os.path.dirname(fn_args.serving_model_dir)
-    path = estimator.export_saved_model(base, serving_input_receiver_fn)
-    os.rename(path, fn_args.serving_model_dir)
-"""
-)
 
 
 @pytest.fixture
