@@ -54,9 +54,13 @@ def test_it_is_both_errors_with_all_faults(checkpoint, kind):
 
 
 def test_names_of_object_based_checkpoints_are_left_to_tensorflow(tmp_path):
-    if not tf.executing_eagerly():
-        pytest.skip("needs eager execution, which another file's tests turned off: run this alone")
-    prefix = tf.train.Checkpoint(v=tf.Variable([1.0])).write(str(tmp_path / "objects"))
+    # In a graph, which a process has whether its eager execution was turned off or not.
+    with tf.Graph().as_default(), tf1.Session() as session:
+        variable = tf1.get_variable("v", initializer=[1.0], use_resource=True)
+        session.run(variable.initializer)
+        objects = tf1.train.Checkpoint(v=variable)
+        prefix = objects.write(str(tmp_path / "objects"), session=session)
+    assert "_CHECKPOINTABLE_OBJECT_GRAPH" in dict(tf.train.list_variables(prefix))
     validate_fits(prefix, {"v": [1]}, "the model")
 
 
