@@ -1,7 +1,6 @@
 """When a separate evaluator evaluates, waits, and ends."""
 
 import pathlib
-import time
 
 import pytest
 import tensorflow as tf
@@ -13,18 +12,43 @@ from tfx_tpu_estimator.training.continuous_evaluation import ContinuousEvaluatio
 from tfx_tpu_estimator.training.run_end import RunEnd, read_run_end, write_run_end
 
 
+class Clock:
+    """Stands in for the module `time`; it goes on when somebody sleeps or works, and only then."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(continuous_evaluation, "time", clock)
+    return clock
+
+
 class Chief:
     """Stands in for an estimator whose chief saves a checkpoint at each of some times.
 
-    Times are in looks of the evaluator, so that nothing depends on the speed of the machine.
+    Times are in looks of the evaluator, so that nothing depends on the speed of the machine. With
+    a clock an evaluation takes `seconds`, and when each one began is noted.
     """
 
-    def __init__(self, model_dir, saves, *, ends_at=None, max_steps=None, lost=()):
+    def __init__(
+        self, model_dir, saves, *, ends_at=None, max_steps=None, lost=(), clock=None, seconds=0.0
+    ):
         self.model_dir = str(model_dir)
         self._saves = dict(saves)
         self._ends_at = ends_at
         self._max_steps = max_steps
         self._lost = set(lost)
+        self._clock = clock
+        self._seconds = seconds
         self._looks = 0
         self._latest = None
         self.evaluated = []
@@ -53,13 +77,10 @@ class Chief:
             tf.io.gfile.remove(checkpoint_path + ".index")
             raise tf.errors.NotFoundError(None, None, f"{checkpoint_path} is not there")
         self.evaluated.append(self._step)
-        self.started.append(time.monotonic())
+        if self._clock:
+            self.started.append(self._clock.now)
+            self._clock.sleep(self._seconds)
         return {"loss": 1.0, "global_step": self._step}
-
-
-@pytest.fixture(autouse=True)
-def _look_often(monkeypatch):
-    monkeypatch.setattr(continuous_evaluation, "_LEAST_POLL_SECS", 0.001)
 
 
 def evaluate(chief, *, max_steps=None, throttle_secs=0.0, timeout_secs=30.0, delay=0.0):
@@ -102,40 +123,48 @@ def test_an_end_without_its_checkpoint_is_waited_for(tmp_path):
     assert evaluate(chief, max_steps=100).global_step == 30
 
 
-def test_evaluations_are_throttled(tmp_path):
-    chief = Chief(tmp_path, {1: 10, 2: 20, 3: 30})
-    evaluate(chief, max_steps=30, throttle_secs=0.5)
-    gaps = [b - a for a, b in zip(chief.started, chief.started[1:], strict=False)]
-    assert len(gaps) == 2
-    # The time counts from a moment before the evaluation says that it has started.
-    assert min(gaps) >= 0.4
+@pytest.mark.parametrize(
+    ("throttle", "evaluation", "gap"), [(600, 60, 600), (600, 700, 700), (0, 5, 5)]
+)
+def test_evaluations_are_throttled(tmp_path, clock, throttle, evaluation, gap):
+    chief = Chief(tmp_path, {1: 10, 2: 20, 3: 30}, clock=clock, seconds=evaluation)
+    evaluate(chief, max_steps=30, throttle_secs=throttle)
+    assert chief.evaluated == [10, 20, 30]
+    assert chief.started == pytest.approx([1000, 1000 + gap, 1000 + 2 * gap])
 
 
-def test_nothing_is_throttled_after_the_end(tmp_path):
-    chief = Chief(tmp_path, {1: 10, 2: 20}, ends_at=1, max_steps=None)
-    began = time.monotonic()
+def test_nothing_is_throttled_after_the_end(tmp_path, clock):
+    chief = Chief(tmp_path, {1: 10, 2: 20}, clock=clock)
     write_run_end(str(tmp_path), RunEnd(global_step=20, max_steps=None))
-    chief._ends_at = None
     evaluate(chief, throttle_secs=100)
     assert chief.evaluated == [10, 20]
-    assert time.monotonic() - began < 50
+    assert chief.started == [1000, 1000]
 
 
-def test_the_start_is_delayed(tmp_path):
-    chief = Chief(tmp_path, {1: 10})
-    began = time.monotonic()
-    evaluate(chief, max_steps=10, delay=0.2)
-    assert chief.started[0] - began >= 0.2
+def test_the_start_is_delayed(tmp_path, clock):
+    chief = Chief(tmp_path, {1: 10}, clock=clock)
+    evaluate(chief, max_steps=10, delay=120)
+    assert chief.started == [1120]
 
 
 @pytest.mark.parametrize(
     ("saves", "text"),
     [({}, "for a checkpoint in"), ({1: 10}, "for a checkpoint after that of 10 in")],
 )
-def test_nobody_is_waited_for_for_ever(tmp_path, saves, text):
+def test_nobody_is_waited_for_for_ever(tmp_path, clock, saves, text):
     variable = "TFX_TPU_ESTIMATOR_EVALUATOR_TIMEOUT_SECS"
     with pytest.raises(TimeoutError, match=f"{text} .*{tmp_path.name}.*none came.*{variable}"):
-        evaluate(Chief(tmp_path, saves), max_steps=20, timeout_secs=0.05)
+        evaluate(Chief(tmp_path, saves), max_steps=20, timeout_secs=50)
+    # It looks every second.
+    assert clock.now == 1051
+
+
+def test_a_chief_that_is_slow_to_save_is_waited_for_longer(tmp_path, clock):
+    chief = Chief(tmp_path, {100: 10, 500: 20})
+    evaluate(chief, max_steps=20, timeout_secs=99)
+    assert chief.evaluated == [10, 20]
+    with pytest.raises(TimeoutError, match="has waited 396 s for a checkpoint after that of 10"):
+        evaluate(Chief(tmp_path, {80: 10, 500: 20}), max_steps=20, timeout_secs=99)
 
 
 def test_a_checkpoint_that_is_deleted_meanwhile_is_left_out(tmp_path, caplog):

@@ -7,8 +7,8 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
+import types
 
 import pytest
 
@@ -16,11 +16,20 @@ from tfx_tpu_estimator.components.trainer import lock
 from tfx_tpu_estimator.components.trainer.lock import Holder, hold_directory
 
 
-@pytest.fixture(autouse=True)
-def _hurry(monkeypatch):
-    monkeypatch.setattr(lock, "RENEW_SECS", 0.05)
-    monkeypatch.setattr(lock, "STALE_SECS", 0.4)
-    monkeypatch.setattr(lock, "_LOOK_SECS", 0.1)
+@pytest.fixture
+def sleep(monkeypatch):
+    """Sets what happens in place of every sleep of those who wait for a lock."""
+
+    def call(instead):
+        monkeypatch.setattr(lock, "time", types.SimpleNamespace(sleep=instead))
+
+    return call
+
+
+def wait_for_renewal(path, times):
+    """Returns when the lock of this process was renewed so often."""
+    while json.loads(path.read_text())["renewed"] < times:
+        time.sleep(0.01)
 
 
 def write(tmp_path, **fields):
@@ -34,8 +43,12 @@ def dead_process():
     return ended.pid
 
 
-def test_one_holds_it_at_a_time(tmp_path):
+def test_one_holds_it_at_a_time(tmp_path, monkeypatch, sleep):
+    monkeypatch.setattr(lock, "RENEW_SECS", 0.05)
     directory = str(tmp_path / "key")
+    path = tmp_path / "key.lock"
+    # However slow this machine is, it is renewed between one look at it and the next.
+    sleep(lambda seconds: wait_for_renewal(path, json.loads(path.read_text())["renewed"] + 1))
     with hold_directory(directory):
         with (
             pytest.raises(RuntimeError, match=f"Process {os.getpid()} on .* is training in .*key"),
@@ -69,32 +82,28 @@ def test_a_broken_one_is_taken_over(tmp_path):
         pass
 
 
-def test_that_of_a_silent_machine_is_taken_over(tmp_path, caplog):
+def test_that_of_a_silent_machine_is_taken_over(tmp_path, caplog, sleep):
     write(tmp_path, host="elsewhere", process=5)
+    slept = []
+    sleep(slept.append)
     with caplog.at_level(logging.WARNING), hold_directory(str(tmp_path / "key")):
         pass
     assert "Waiting for a sign of life of Process 5 on elsewhere" in caplog.text
     assert "which is silent" in caplog.text
+    assert sum(slept) == lock.STALE_SECS
 
 
-def test_that_of_a_machine_that_renews_it_is_an_error(tmp_path):
+def test_that_of_a_machine_that_renews_it_is_an_error(tmp_path, sleep):
     write(tmp_path, host="elsewhere", process=5)
-    renewer = threading.Timer(0.15, write, [tmp_path], {"host": "elsewhere", "process": 5,
-                                                       "renewed": 1})  # fmt: skip
-    renewer.start()
+    sleep(lambda seconds: write(tmp_path, host="elsewhere", process=5, renewed=1))
     with (
         pytest.raises(RuntimeError, match="Process 5 on elsewhere is training"),
         hold_directory(str(tmp_path / "key")),
     ):
         pass
-    renewer.join()
 
 
-def test_it_is_renewed(tmp_path):
+def test_it_is_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "RENEW_SECS", 0.05)
     with hold_directory(str(tmp_path / "key")):
-        deadline = time.monotonic() + 30
-        renewed = 0
-        while renewed < 2 and time.monotonic() < deadline:  # at once, unless the machine is busy
-            time.sleep(0.05)
-            renewed = json.loads((tmp_path / "key.lock").read_text())["renewed"]
-        assert renewed >= 2
+        wait_for_renewal(tmp_path / "key.lock", 2)
