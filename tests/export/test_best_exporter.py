@@ -8,6 +8,7 @@ import pytest
 from helpers.exports import ExportingEstimator
 
 from tfx_tpu_estimator import BestExporter
+from tfx_tpu_estimator.export import best_exporter
 from tfx_tpu_estimator.export.best_exporter import has_smaller_loss
 from tfx_tpu_estimator.summaries.event_writer import write_evaluation
 
@@ -70,6 +71,39 @@ def test_an_export_that_fails_is_not_remembered(estimator, monkeypatch):
             offer_all(estimator, exporter, [1], first=2)
     assert offer_all(estimator, exporter, [2], first=3) == [3]
     assert offer_all(estimator, BestExporter("best"), [2.5], first=4) == []
+
+
+class Killed(BaseException):
+    pass
+
+
+def kill(*arguments, **named):
+    raise Killed("here")
+
+
+@pytest.mark.parametrize("pattern", [None, "eval/*.tfevents.*"])
+@pytest.mark.parametrize("earlier", [[], [3]])
+def test_a_kill_between_export_and_record_forgets_no_best(
+    estimator, tmp_path, monkeypatch, earlier, pattern
+):
+    offer_all(estimator, BestExporter("best"), earlier)
+    with monkeypatch.context() as patch:
+        patch.setattr(best_exporter, "write_record", kill)
+        with pytest.raises(Killed, match="here"):
+            offer_all(estimator, BestExporter("best"), [1], first=2)
+    exporter = BestExporter("best", event_file_pattern=pattern)
+    assert offer_all(estimator, exporter, [2, 0.5], first=3) == [4]
+    names = sorted(p.name for p in (tmp_path / "export/best").iterdir())
+    assert names[-1] == "best_eval_result.json"
+
+
+def test_an_attempt_without_an_export_counts_for_nothing(estimator, monkeypatch):
+    offer_all(estimator, BestExporter("best"), [3])
+    with monkeypatch.context() as patch:
+        patch.setattr(estimator, "export_saved_model", kill)
+        with pytest.raises(Killed, match="here"):
+            offer_all(estimator, BestExporter("best"), [1], first=2)
+    assert offer_all(estimator, BestExporter("best"), [4, 2], first=3) == [4]
 
 
 def has_higher_auc(best_eval_result, current_eval_result):

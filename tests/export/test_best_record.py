@@ -5,7 +5,14 @@ import pytest
 import tensorflow as tf
 
 from tfx_tpu_estimator import DataCorruptionError
-from tfx_tpu_estimator.export.best_record import BestRecord, is_nan, read_record, write_record
+from tfx_tpu_estimator.export.best_record import (
+    BestRecord,
+    is_nan,
+    read_attempt,
+    read_record,
+    write_attempt,
+    write_record,
+)
 
 
 def test_metrics_are_read_as_they_were_written(tmp_path):
@@ -35,6 +42,15 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 
 def test_no_record(tmp_path):
     assert read_record(str(tmp_path / "none")) is None
+    assert read_attempt(str(tmp_path / "none")) is None
+
+
+def test_an_attempt_is_read_as_it_was_written(tmp_path):
+    directory = str(tmp_path / "new")
+    write_attempt(directory, {"loss": np.float32(0.5), "name": "none"}, [4, 17])
+    attempt = read_attempt(directory)
+    assert attempt.metrics == {"loss": 0.5}
+    assert attempt.versions == (4, 17)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"metrics": {}}', '{"metrics": 1, "export": ""}'])

@@ -9,9 +9,12 @@ from typing import Any
 
 from tfx_tpu_estimator.export.best_record import (
     BestRecord,
+    delete_attempt,
     is_nan,
     list_scalars,
+    read_attempt,
     read_record,
+    write_attempt,
     write_record,
 )
 from tfx_tpu_estimator.export.exporters import (
@@ -139,10 +142,13 @@ class BestExporter(Exporter):
         if not self._is_better(self._best, eval_result):
             return None
         _logger.info("Exporting the best model so far for %r.", self._name)
+        # A process that is killed after the export and before the record would forget this best.
+        write_attempt(export_path, eval_result, list_versions(export_path))
         path = self._write(estimator, export_path, checkpoint_path)
         version = get_version(path)
         # Only now: a best that is remembered has an export.
         write_record(export_path, BestRecord(metrics=dict(eval_result), export=str(version)))
+        delete_attempt(export_path)
         self._best = dict(eval_result)
         delete_old_versions(export_path, self._exports_to_keep, version)
         return path
@@ -151,10 +157,15 @@ class BestExporter(Exporter):
         self, estimator: Any, export_path: str, eval_result: dict[str, Any]
     ) -> dict[str, Any] | None:
         """Returns the best evaluation that earlier processes exported the model of, or None."""
+        versions = list_versions(export_path)
+        attempt = read_attempt(export_path)
+        if attempt is not None and set(versions) - set(attempt.versions):
+            # It was exported, and then the process was killed.
+            return attempt.metrics
         record = read_record(export_path)
         if record is not None:
             return record.metrics
-        if self._event_file_pattern is None or not list_versions(export_path):
+        if self._event_file_pattern is None or not versions:
             # Whatever was better than this one, no model of it is here.
             return None
         pattern = os.path.join(estimator.model_dir, self._event_file_pattern)
