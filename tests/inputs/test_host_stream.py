@@ -1,6 +1,7 @@
 import gc
 import threading
 import time
+import types
 import weakref
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 import tensorflow as tf
 from helpers.host_inputs import deploy, join_steps, make_range_input, read_loops
 
+from tfx_tpu_estimator.inputs import host_stream
 from tfx_tpu_estimator.inputs.host_stream import THREAD_NAME, HostStream, plan_loops
 
+tf1 = tf.compat.v1
 ENDLESS = make_range_input(64, repeat=True)
 
 
@@ -17,11 +20,9 @@ def count_threads():
     return sum(thread.name == THREAD_NAME for thread in threading.enumerate())
 
 
-def wait_until(condition, seconds=5.0):
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+def wait_until(condition):
+    while not condition():
         time.sleep(0.005)
-    assert condition()
 
 
 @pytest.fixture(autouse=True)
@@ -58,20 +59,32 @@ def test_plan_that_is_done_is_not_the_end_of_the_input():
 
 def test_placing_happens_in_the_background_while_the_caller_works():
     placed = []
+    gate = threading.Event()
 
     def place(arrays):
         placed.append(threading.current_thread().name)
+        if len(placed) == 3:
+            gate.wait()
         return arrays[0].sum()
 
     stream = HostStream(deploy(ENDLESS), next_loop=plan_loops(2), place=place)
     with stream:
         first = next(stream)
         wait_until(lambda: len(placed) == 3)
-        waited = stream.seconds_waited
-        second = next(stream)
-        assert stream.seconds_waited - waited < 0.5
+        second = next(stream)  # while the third cannot be placed
+        gate.set()
     assert (first.batches, second.batches) == (sum(range(16)), sum(range(16, 32)))
     assert set(placed) == {THREAD_NAME}
+
+
+def test_how_long_the_caller_waited_is_added_up(monkeypatch):
+    times = iter([10.0, 12.5, 20.0, 20.25])
+    monkeypatch.setattr(host_stream, "time", types.SimpleNamespace(monotonic=times.__next__))
+    with HostStream(deploy(ENDLESS), next_loop=plan_loops(1)) as stream:
+        next(stream)
+        assert stream.seconds_waited == 2.5
+        next(stream)
+        assert stream.seconds_waited == 2.75
 
 
 @pytest.mark.parametrize("ahead", [1, 2, 3])
@@ -171,15 +184,21 @@ def test_closing_at_any_time_ends_the_thread():
 
 
 def test_closing_cancels_an_input_that_waits():
+    looking = threading.Event()
+
+    def is_wanted(x):
+        looking.set()
+        return x > 5
+
     def input_fn(params):
         # An endless search for an example that never comes.
-        return tf.data.Dataset.range(2).repeat().filter(lambda x: x > 5).batch(8, True)
+        data = tf.data.Dataset.range(2).repeat()
+        return data.filter(lambda x: tf1.py_func(is_wanted, [x], tf.bool)).batch(8, True)
 
     stream = HostStream(deploy(input_fn), next_loop=plan_loops(1))
-    time.sleep(0.1)
-    start = time.monotonic()
+    looking.wait()
     stream.close()
-    assert time.monotonic() - start < 5
+    assert count_threads() == 0
 
 
 def test_stream_that_nobody_holds_ends():
