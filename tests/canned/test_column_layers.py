@@ -87,6 +87,13 @@ def test_a_linear_model_takes_categorical_columns_and_a_network_does_not():
         validate_columns([column], "dnn_feature_columns", dense=True)
 
 
+def test_buckets_of_a_numeric_column_without_a_shape_are_refused_in_words():
+    column = fc.bucketized_column(fc.numeric_column("lat", shape=()), [1.0, 2.0])
+    assert validate_columns([column], "dnn_feature_columns", dense=True) == (column,)
+    with pytest.raises(ValueError, match=r"`linear_feature_columns` has.*'lat', shape=\(1,\)"):
+        validate_columns([column], "linear_feature_columns", dense=False)
+
+
 def test_dense_ids_are_counted_on_devices_as_on_the_host():
     column = fc.indicator_column(fc.categorical_column_with_identity("ids", 4))
     ids = np.array([[0, 3], [2, 2], [-1, 1]])

@@ -109,3 +109,9 @@ def _validate_column(column: Any, name: str, dense: bool) -> None:
             "Items of feature_columns must be a DenseColumn. You can wrap a categorical column "
             f"with an embedding_column or indicator_column. Given: {column!r} in `{name}`."
         )
+    if not dense and hasattr(column, "boundaries") and column.source_column.shape == ():
+        raise ValueError(
+            f"Column {column.name!r} in `{name}` has a numeric_column of shape (), for which "
+            "TensorFlow knows no number of buckets. Give tf.feature_column.numeric_column("
+            f"{column.source_column.key!r}, shape=(1,))."
+        )
