@@ -12,6 +12,7 @@ KNOWN = ["Trainer", "Evaluator", "Pusher"]
     [
         ("Trainr", {}, " Did you mean 'Trainer'?"),
         ("Trainr", {"quote": "`"}, " Did you mean `Trainer`?"),
+        ("trainer", {}, " Did you mean 'Trainer'?"),
         ("Zzz", {}, ""),
         (3, {}, ""),
     ],

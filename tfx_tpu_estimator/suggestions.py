@@ -18,5 +18,7 @@ def suggest(name: object, known: Iterable[str], *, quote: str = "'") -> str:
         >>> suggest("Trainr", ["Trainer", "Pusher"])
         " Did you mean 'Trainer'?"
     """
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f" Did you mean {quote}{near[0]}{quote}?" if near else ""
+    # Of names that differ in capitals only, the last is as good as any.
+    by_letters = {other.lower(): other for other in known}
+    near = difflib.get_close_matches(str(name).lower(), list(by_letters), n=1)
+    return f" Did you mean {quote}{by_letters[near[0]]}{quote}?" if near else ""

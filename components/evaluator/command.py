@@ -24,6 +24,7 @@ from .beam_run import run_tfma
 from .choice import find_need_for_tfma
 from .engine.evaluation import Evaluation
 from .eval_config_checks import check_eval_config, check_signatures
+from .notes import find_notes
 from .options import RUNTIME, TFMA, check_workers
 from .report.data import Results, read_results, to_json
 from .report.terminal import print_results
@@ -46,6 +47,7 @@ class Outcome:
         passed: Whether no threshold failed.
         verdict: A sentence.
         failures: What was not passed, in words.
+        warnings: What of the settings had no effect, in words.
         page: Path of the page; None where nothing is kept.
     """
 
@@ -54,6 +56,7 @@ class Outcome:
     passed: bool
     verdict: str
     failures: list[str]
+    warnings: list[str]
     page: str | None
 
     def to_json(self) -> str:
@@ -64,6 +67,7 @@ class Outcome:
             passed=self.passed,
             verdict=self.verdict,
             failures=self.failures,
+            warnings=self.warnings,
         )
 
     def print_table(self) -> None:
@@ -111,8 +115,9 @@ def evaluate_model(
         raise ValueError(f"`--out` {out} is a file: give a directory.")
     config = read_eval_config(eval_config)
     files = tfrecord.list_files(list(patterns), "--examples")
-    for path in filter(None, (saved_model, baseline)):
-        check_signatures(config, read_meta_graphs(path), path)
+    check_signatures(config, read_meta_graphs(saved_model), saved_model)
+    if baseline is not None:
+        check_signatures(config, read_meta_graphs(baseline), baseline, is_baseline=True)
     hooks = _load_hooks(module_file)
     sliced = SlicedEvaluation(
         config=config,
@@ -223,6 +228,7 @@ def _run(
     passed = validation is None or validation.validation_ok
     failures = [] if validation is None or passed else describe_failures(validation)
     verdict = _describe(validation, failures)
+    notes = find_notes(sliced, path, evaluation)
     if keep:
         write_evaluation_page(
             path,
@@ -234,6 +240,7 @@ def _run(
             evaluation=evaluation,
             engine=engine,
             model_fn_metrics={},
+            notes=notes,
         )
     return Outcome(
         results=read_results(path, sliced.resolved_config, validation),
@@ -241,6 +248,7 @@ def _run(
         passed=passed,
         verdict=verdict,
         failures=failures,
+        warnings=notes,
         page=os.path.join(path, PAGE_FILE) if keep else None,
     )
 

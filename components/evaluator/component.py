@@ -126,7 +126,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
         if options is not None:
             check_type("options", options, EvaluatorOptions)
         if isinstance(eval_config, config_pb2.EvalConfig):
-            check_eval_config(eval_config)
+            # A pipeline may be put together where the modules of its steps are not.
+            check_eval_config(eval_config, with_modules=False)
         super().__init__(
             spec=EvaluatorSpec(
                 examples=examples,

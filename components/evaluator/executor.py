@@ -19,6 +19,7 @@ from ..properties import set_custom_property, set_metrics
 from .choice import find_need_for_tfma
 from .engine.pairs import NotANumberError
 from .inputs import Inputs, resolve_inputs
+from .notes import find_notes
 from .options import RUNTIME, TFMA
 from .report.writing import write_evaluation_page
 from .runtime_metrics import evaluate_splits, write_metrics
@@ -65,6 +66,7 @@ class Executor(tfx_executor.Executor):
             _record_metrics(evaluation, metrics)
         # 3. Metrics by slice and thresholds.
         refusals: list[str] = []
+        notes: list[str] = []
         validation = sliced = result = engine = None
         if inputs.config is not None:
             sliced = inputs.prepare(inputs.config)
@@ -84,8 +86,13 @@ class Executor(tfx_executor.Executor):
                             self._make_beam_pipeline,
                         )
                     validation = _load_validation(evaluation.uri, sliced)
+                    notes = find_notes(
+                        sliced, evaluation.uri, result, uses_outputs=inputs.uses_outputs
+                    )
                 except NotANumberError as error:
                     refusals.append(f"metrics by slice cannot be computed: {error}")
+        for note in notes:
+            _logger.warning("%s", note)
         # 4. The same model on a TPU.
         if inputs.options.skew_check:
             refusals += find_skew(inputs.serving_path, inputs.files, inputs.options, evaluation.uri)
@@ -108,6 +115,7 @@ class Executor(tfx_executor.Executor):
                 evaluation=result,
                 engine=engine,
                 model_fn_metrics=metrics,
+                notes=notes,
             )
 
 

@@ -39,8 +39,9 @@ from .sliced import SlicedEvaluation
 _logger = logging.getLogger(__name__)
 
 _DEFAULT_SPLITS = ("eval",)
-# What a module file for the Evaluator may define.
-_HOOKS = ("add_features", "custom_extractors", "custom_eval_shared_model")
+# What a module file for the Evaluator may define; the latter two may predict in their own way.
+_PREDICTING_HOOKS = ("custom_extractors", "custom_eval_shared_model")
+_HOOKS = ("add_features", *_PREDICTING_HOOKS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,6 +75,11 @@ class Inputs:
     options: EvaluatorOptions
     hooks: Mapping[str, Any]
     transform: TransformSource | None
+
+    @property
+    def uses_outputs(self) -> bool:
+        """Whether predictions are the outputs of a signature as they are."""
+        return _uses_outputs(self.hooks)
 
     def prepare(self, config: config_pb2.EvalConfig) -> SlicedEvaluation:
         """Returns what is evaluated for metrics by slice."""
@@ -118,15 +124,17 @@ def resolve_inputs(
     _check_something_to_do(config, record, model.uri)
     splits = _read_splits(exec_properties)
     files = resolve_splits(input_dict.get(specs.EXAMPLES_KEY, []), splits, "example_splits")
+    hooks = _load_hooks(exec_properties)
+    baseline = _read_single(input_dict, specs.BASELINE_MODEL_KEY)
     if config is not None:
-        check_signatures(config, read_meta_graphs(serving_path), serving_path)
+        _check_models(config, serving_path, baseline, with_outputs=_uses_outputs(hooks))
         check_tf_examples(files, "metrics by slice are computed from tf.Examples")
         if transform is not None:
             check_raw(files, transform)
     verify_files(files)
     return Inputs(
         model=model,
-        baseline=_read_single(input_dict, specs.BASELINE_MODEL_KEY),
+        baseline=baseline,
         serving_path=serving_path,
         digest=compute_model_digest(serving_path),
         config=config,
@@ -135,7 +143,7 @@ def resolve_inputs(
         files=files,
         schema_path=_find_schema(input_dict),
         options=options,
-        hooks=_load_hooks(exec_properties),
+        hooks=hooks,
         transform=transform,
     )
 
@@ -161,6 +169,25 @@ def find_serving_path(model: types.Artifact, argument: str = "model") -> str:
     if not fileio.exists(os.path.join(path, SAVED_MODEL_FILE)):
         raise ValueError(f"`{argument}` at {model.uri} has no {SAVED_MODEL_FILE} in {path}.")
     return path
+
+
+def _uses_outputs(hooks: Mapping[str, Any]) -> bool:
+    return not set(hooks) & set(_PREDICTING_HOOKS)
+
+
+def _check_models(
+    config: config_pb2.EvalConfig,
+    path: str,
+    baseline: types.Artifact | None,
+    *,
+    with_outputs: bool,
+) -> None:
+    check_signatures(config, read_meta_graphs(path), path, with_outputs=with_outputs)
+    if baseline is not None:
+        path = find_serving_path(baseline, "baseline_model")
+        check_signatures(
+            config, read_meta_graphs(path), path, is_baseline=True, with_outputs=with_outputs
+        )
 
 
 def _find_schema(input_dict: Mapping[str, list[types.Artifact]]) -> str | None:

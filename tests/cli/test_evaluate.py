@@ -32,6 +32,12 @@ def made(tmp_path_factory):
     (root / "cut.gz").write_bytes((root / "data" / "data.gz").read_bytes()[:-20])
     (root / "easy.pbtxt").write_text(CONFIG % 0.1)
     (root / "hard.pbtxt").write_text(CONFIG % 0.99)
+    (root / "unmatched.pbtxt").write_text(
+        CONFIG.replace('"color"', '"colour"') % 0.1
+        + 'slicing_specs { feature_values { key: "color" value: "purple" } }'
+    )
+    (root / "metric.pbtxt").write_text(CONFIG.replace('"AUC"', '"AUCC"') % 0.1)
+    (root / "output.pbtxt").write_text(CONFIG.replace('"probability"', '"probabilty"') % 0.1)
     (root / "config.json").write_text(
         '{"modelSpecs": [{"labelKey": "made", "predictionKey": "probability"}],'
         ' "metricsSpecs": [{"metrics": [{"className": "BinaryAccuracy"}]}]}'
@@ -101,12 +107,27 @@ def test_the_page_shows_at_once_what_came_out(made, tmp_path, config, tone, word
     assert words in page
 
 
+def test_slices_that_no_example_is_in_are_named(made, tmp_path):
+    done = invoke(made, "unmatched.pbtxt", "--output", "json", "--out", tmp_path)
+    assert done.exit_code == 0, done.output
+    by_name, by_value = json.loads(done.stdout)["warnings"]
+    assert by_name == (
+        "`eval_config`: no example is in a slice by 'colour'. None of the first 60 examples has "
+        "the feature 'colour'. Did you mean 'color'?"
+    )
+    assert by_value == "`eval_config`: no example is in the slice color=purple."
+    assert f"Warning: {by_name}" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("config", "more", "match"),
     [
         ("module.py", (), "is no tfma.EvalConfig"),
         ("nothing", (), "nothing cannot be read: No such file"),
         ("data", (), "data cannot be read: Is a directory"),
+        ("metric.pbtxt", (), "there is no metric 'AUCC'. Did you mean 'AUC'?"),
+        ("output.pbtxt", (), "are other, probability; name the one"),
+        ("output.pbtxt", (), "Did you mean 'probability'?"),
         ("config.json", (), "the label 'made' is in none"),
         ("easy.pbtxt", ("--examples", "no/such*"), "matches no file"),
         ("easy.pbtxt", ("--baseline", "no/such"), "`--baseline` must be a directory"),

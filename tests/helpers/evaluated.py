@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +13,12 @@ tf1 = tf.compat.v1
 
 
 def write_echo_model(
-    path: pathlib.Path, scale: float = 1.0, *, serialized: bool = True, feature: str = "score"
+    path: pathlib.Path,
+    scale: float = 1.0,
+    *,
+    serialized: bool = True,
+    feature: str = "score",
+    outputs: Sequence[str] = ("probability", "other"),
 ) -> str:
     """Writes a {serve} graph whose `probability` is a feature, scaled.
 
@@ -21,6 +27,7 @@ def write_echo_model(
         scale: Factor.
         serialized: Whether it takes tf.Examples rather than the feature.
         feature: The feature; of several values the first counts.
+        outputs: Of the outputs `probability` and `other`, which is not scaled, those to have.
     """
     builder = tf1.saved_model.Builder(str(path))
     with tf.Graph().as_default(), tf1.Session() as session:
@@ -31,7 +38,8 @@ def write_echo_model(
             score = tf.sparse.to_dense(parsed)[:, :1]
         else:
             inputs = score = tf1.placeholder(tf.float32, [None, 1])
-        output = {"probability": score * scale, "other": score}
+        made = {"probability": score * scale, "other": score}
+        output = {key: made[key] for key in outputs}
         name = "examples" if serialized else "score"
         signature = tf1.saved_model.predict_signature_def({name: inputs}, output)
         builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})

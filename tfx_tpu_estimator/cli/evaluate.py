@@ -81,6 +81,8 @@ def evaluate(output: str, **arguments) -> None:
     except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
+    for warning in outcome.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     click.echo(outcome.verdict, err=True)
     if output == "json":
         click.echo(outcome.to_json())

@@ -9,7 +9,6 @@ import numpy as np
 
 from .batch import Batch, join_predictions, list_needed_columns
 from .blocks import Block
-from .pairs import USUAL_OUTPUTS
 from .partial_sums import Adding, Partial
 from .plan import Plan
 from .predictor import Predictor
@@ -64,7 +63,6 @@ class BlockEvaluator:
             batch = self._predict(records)
             if not place[1]:
                 _check_labels(batch)
-                _check_outputs(batch)
             self._adding.add(partial, place, batch)
         return partial
 
@@ -92,22 +90,6 @@ class BlockEvaluator:
 
 def _list_inputs(predictors: Mapping[str, Predictor]) -> set[str]:
     return {feature for p in predictors.values() for feature in p.signature.columns.values()}
-
-
-def _check_outputs(batch: Batch) -> None:
-    """Refuses a model of several outputs none of which is the one to evaluate."""
-    config = batch.config
-    if any(spec.output_names for spec in config.metrics_specs):
-        return
-    for spec in config.model_specs:
-        outputs = batch.predictions[spec.name] if len(config.model_specs) > 1 else batch.predictions
-        if not isinstance(outputs, Mapping) or spec.prediction_key in outputs:
-            continue
-        if spec.prediction_key or not any(name in outputs for name in USUAL_OUTPUTS):
-            raise ValueError(
-                f"`eval_config`: `prediction_key` is {spec.prediction_key!r}, the model's outputs "
-                f"are {', '.join(sorted(outputs))}; name the one that is compared with the label."
-            )
 
 
 def _check_labels(batch: Batch) -> None:

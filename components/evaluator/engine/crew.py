@@ -67,6 +67,11 @@ class Crew:
         """Process ids of the helpers."""
         return [helper.pid for helper in self._helpers]
 
+    @property
+    def queued(self) -> int:
+        """Number of blocks that are for helpers, and that none has begun."""
+        return self._work.qsize()
+
     def start(self) -> None:
         """Starts the helpers, which takes them seconds but not the caller."""
         if not self._helpers:
@@ -189,8 +194,10 @@ class _Helper:
             self.ready.set()
             while (task := self._work.get()) is not None:
                 assert task.block is not None
-                task.set(self._process.evaluate(task.block))
+                result = self._process.evaluate(task.block)
+                # Before anybody learns that it is done, who may look at the number then.
                 self.evaluated += 1
+                task.set(result)
         except Exception as error:  # whatever it is, the main thread raises it
             self._error = error
             self.ready.set()

@@ -14,6 +14,7 @@ from tfx_tpu_estimator.html_page import (
     card,
     element,
     facts,
+    prose,
     render_page,
     table,
     verdict,
@@ -26,7 +27,7 @@ from .data import BASELINE, CANDIDATE, COUNT, Results
 from .slices_table import MOST_ROWS, draw_slices, format_number
 
 _STYLE = """
-.verdict + .card { margin-top: 1.2rem; }
+.verdict + .card, .callout + .card { margin-top: 1.2rem; }
 .place { color: var(--soft); overflow-wrap: anywhere; }
 .facts + .place { margin-top: .9rem; }
 """
@@ -42,6 +43,7 @@ class Page:
         passed: Whether all thresholds were passed; None where there are none.
         reason: Why, in words.
         failures: What was not passed, in words.
+        notes: What else a user should know, in words.
         facts: Names and short values.
         places: Names and paths.
         results: Metrics by slice, or None.
@@ -54,6 +56,7 @@ class Page:
     passed: bool | None
     reason: str
     failures: Sequence[str]
+    notes: Sequence[str]
     facts: Sequence[tuple[str, str]]
     places: Sequence[tuple[str, str]]
     results: Results | None
@@ -66,6 +69,7 @@ class Page:
         return render_page(
             self.title,
             self._draw_verdict(),
+            [callout("warn", prose(note)) for note in self.notes],
             self._draw_facts(),
             _draw_comparison(self.results),
             slices,

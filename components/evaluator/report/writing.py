@@ -35,6 +35,7 @@ def write_evaluation_page(
     evaluation: Evaluation | None,
     engine: str | None,
     model_fn_metrics: Mapping[str, Mapping[str, Any]],
+    notes: Sequence[str] = (),
     facts: Sequence[tuple[str, str]] = (),
 ) -> str:
     """Writes `evaluation.html` into the directory of an evaluation.
@@ -49,6 +50,7 @@ def write_evaluation_page(
         evaluation: What the runtime computed, or None: curves are made of it.
         engine: Who computed metrics by slice.
         model_fn_metrics: Metrics of the model_fn by split.
+        notes: What else a user should know, in words.
         facts: More names and values.
 
     Returns:
@@ -64,6 +66,7 @@ def write_evaluation_page(
         passed=None if validation is None else validation.validation_ok,
         reason=fallback if verdict is None else verdict.reason,
         failures=failures,
+        notes=notes,
         facts=[*_list_facts(evaluation, engine, results), *facts],
         places=_list_places(sliced),
         results=results,
