@@ -3,8 +3,8 @@
     push_kill_script.py MODELS BASE WHAT...
 
 Each WHAT works in a directory of its name below BASE. It is `each` (killed at the 1st, 2nd, ...
-file operation, until one gets through), `random:N` (N pushes and rollbacks, killed after a random
-time) or `together:N` (N pushes at once).
+file operation, until one gets through), `random:N` (N pushes and rollbacks, killed before a random
+line of the pusher's code) or `together:N` (N pushes at once).
 
 The processes are forked from this one, which has imported everything. It prints one JSON object:
 the results by WHAT.
@@ -19,10 +19,10 @@ import pathlib
 import random
 import signal
 import sys
-import time
 
 from tfx.dsl.io import fileio
 
+from tfx_tpu_estimator.components import pusher
 from tfx_tpu_estimator.components.pusher.content import read_content
 from tfx_tpu_estimator.components.pusher.options import PusherOptions
 from tfx_tpu_estimator.components.pusher.rollback import RollbackError, roll_back
@@ -30,6 +30,7 @@ from tfx_tpu_estimator.components.pusher.versions import push_content
 
 NOTHING_TO_ROLL_BACK_TO = 3
 _OPERATIONS = ("open", "rename", "makedirs", "remove", "rmtree")
+_CODE = os.path.join(os.path.dirname(pusher.__file__), "")
 
 
 def push(base: str, model: str) -> None:
@@ -75,6 +76,47 @@ def die_at(count: int) -> None:
     os.fsync = wrap(os.fsync)
 
 
+def on_each_line(act) -> None:
+    """Calls `act` before each line of the pusher's code that this process runs."""
+
+    def trace(frame, event, argument):
+        if not frame.f_code.co_filename.startswith(_CODE):
+            return None
+        if event == "line":
+            act()
+        return trace
+
+    sys.settrace(trace)
+
+
+def count_lines(work) -> int:
+    """Runs `work` in a child process; returns how many lines of the pusher's code that took."""
+    read, write = os.pipe()
+
+    def count():
+        lines = []
+        on_each_line(lambda: lines.append(None))
+        work()
+        os.write(write, str(len(lines)).encode())
+
+    assert wait(fork(count)) == 0
+    os.close(write)
+    with open(read, "rb") as file:
+        return int(file.read())
+
+
+def die_at_line(count: int) -> None:
+    """Makes this process kill itself before its `count`-th line of the pusher's code."""
+    left = [count]
+
+    def act():
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    on_each_line(act)
+
+
 def kill_at_each(base: str, models: list[str]) -> dict:
     """Kills a push at each of its file operations, each time starting another model's."""
     killed, count = 0, 0
@@ -94,21 +136,23 @@ def kill_at_each(base: str, models: list[str]) -> dict:
 
 
 def kill_randomly(base: str, models: list[str], count: int) -> dict:
-    """Kills pushes and rollbacks after random times; some get through."""
+    """Kills pushes and rollbacks before random lines; some get through."""
     generator = random.Random(count)
-    start = time.monotonic()
-    wait(fork(lambda: push(base, models[0])))
-    wait(fork(lambda: push(base, models[1])))
-    usual = (time.monotonic() - start) / 2
+    usual = max(count_lines(functools.partial(push, base, model)) for model in models[:2])
     codes = []
     for _ in range(count):
         model = generator.choice(models)
         going_back = generator.random() < 0.2
-        work = (lambda: roll_back(base)) if going_back else (lambda m=model: push(base, m))
-        process = fork(work)
-        time.sleep(generator.uniform(0, 1.3 * usual))
-        os.kill(process, signal.SIGKILL)
-        codes.append(wait(process))
+        last = generator.randint(1, int(1.6 * usual))
+
+        def work(model=model, going_back=going_back, last=last):
+            die_at_line(last)
+            if going_back:
+                roll_back(base)
+            else:
+                push(base, model)
+
+        codes.append(wait(fork(work)))
     return {
         "killed": codes.count(-signal.SIGKILL),
         "finished": codes.count(0),

@@ -69,7 +69,10 @@ class Watcher(threading.Thread):
 
     def run(self) -> None:
         newest = -1
-        while not self._stopping.is_set():
+        ending = False
+        while not ending:
+            # Once more at the end: what is there then is seen however busy the machine is.
+            ending = self._stopping.is_set()
             self.looks += 1
             time.sleep(0.001)
             served = list_served(self.base)

@@ -49,9 +49,9 @@ def check_next_push_cleans_up(base: pathlib.Path):
 def check_random_kills(result: dict, watcher: Watcher, count: int):
     assert watcher.faults == []
     assert result["other"] == []
-    assert result["killed"] > count / 10  # the others ended before their time came
+    assert result["killed"] > count / 10  # the others ended before their line came
     assert result["finished"] > 0
-    assert len(watcher.seen) > 2
+    assert watcher.seen
     check_next_push_cleans_up(watcher.base)
 
 
