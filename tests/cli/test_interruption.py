@@ -1,10 +1,15 @@
 """Ctrl-C in any command."""
 
+import builtins
+import pathlib
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from tfx_tpu_estimator import cli
+
+SOURCE = pathlib.Path(cli.__file__).read_text()
 
 
 @pytest.mark.parametrize("name", ["doctor", "lineage", "push", "retrain"])
@@ -19,3 +24,17 @@ def test_an_interrupted_command_says_so_and_ends_with_130(name, monkeypatch):
     assert result.exit_code == 130
     assert result.stderr == "half a result\nInterrupted.\n"
     assert result.stdout == ""
+
+
+def test_an_interruption_before_any_command_is_loaded(monkeypatch, capsys):
+    def interrupt(name, *_):
+        if name == "click":
+            raise KeyboardInterrupt
+        return real(name, *_)
+
+    real = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        exec(compile(SOURCE, cli.__file__, "exec"), {"__name__": "another"})
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "\nInterrupted.\n"

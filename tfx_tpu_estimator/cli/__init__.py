@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any
-
-import click
-from click.shell_completion import CompletionItem
-
-from tfx_tpu_estimator.version import __version__
 
 # What shells say of a program that SIGINT ended.
 INTERRUPTED = 130
+
+try:
+    import click
+    from click.shell_completion import CompletionItem
+
+    from tfx_tpu_estimator.version import __version__
+except KeyboardInterrupt:  # there is nothing yet that would say it in words
+    sys.stderr.write("\nInterrupted.\n")
+    sys.exit(INTERRUPTED)
 
 # By name: what `--help` says in one line. The command is the function of the same name, with "_"
 # for "-", in the module of the same name of this package.
