@@ -34,6 +34,17 @@ def find(report, level):
          "tensorflow.contrib.tpu.TPUConfig", "compat"),
         ("import tensorflow as tf; tf.contrib.seq2seq.dynamic_decode()", Level.UNSUPPORTED,
          "tensorflow.contrib.seq2seq.dynamic_decode", "decoder"),
+        ("import tensorflow as tf; tf.contrib.estimator.multi_class_head(3)", Level.UNSUPPORTED,
+         "tensorflow.contrib.estimator.multi_class_head", "tfx_tpu_estimator.MultiClassHead"),
+        ("import tensorflow as tf; tf.contrib.estimator.RNNClassifier()", Level.UNSUPPORTED,
+         "tensorflow.contrib.estimator.RNNClassifier", "dynamic_rnn"),
+        ("import tensorflow as tf; tf.contrib.framework.assign_from_checkpoint()",
+         Level.UNSUPPORTED, "tensorflow.contrib.framework.assign_from_checkpoint",
+         "init_from_checkpoint"),
+        ("import tensorflow as tf; tf.contrib.learn.Experiment()", Level.UNSUPPORTED,
+         "tensorflow.contrib.learn.Experiment", "train_and_evaluate"),
+        ("import tensorflow as tf; slim = tf.contrib.slim; slim.separable_conv2d(1)",
+         Level.UNSUPPORTED, "tensorflow.contrib.slim.separable_conv2d", "tf_slim"),
         ("from tensorflow.contrib import lookup", Level.UNSUPPORTED,
          "tensorflow.contrib.lookup", "StaticHashTable"),
         ("import tensorflow as tf; tf.estimator.experimental.KMeans()", Level.UNSUPPORTED,
@@ -136,6 +147,67 @@ def test_code_without_tpu_estimator_may_do_what_devices_cannot(tmp_path):
     source = model("tf.py_func(len, [features], tf.int64)").replace("TPUEstimator", "Estimator")
     report = check(tmp_path, main=source.replace("estimator.tpu", "estimator"))
     assert find(report, Level.ATTENTION) == {}
+
+
+CALLED = """
+    import tensorflow.compat.v1 as tf
+    from tfx_tpu_estimator import TPUEstimatorSpec
+
+    class Net:
+        def __call__(self, x):
+            return tf.image.crop_and_resize(x, 1, 2, [3, 3])
+
+    def network(x):
+        return Net()(x)
+
+    def train(loss):
+        {wrapped}
+        return opt.minimize(loss)
+
+    def metric_fn(x):
+        return tf.strings.join([x])
+
+    def model_fn(features, labels, mode, params):
+        train_op = train(network(features))
+        return TPUEstimatorSpec(mode, train_op=train_op, eval_metrics=(metric_fn, [labels]))
+
+    def train_input_fn(params):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "others"),
+    [
+        ("opt = tf.train.AdamOptimizer()", {"model_fn: no CrossShardOptimizer"}),
+        ("opt = tf.tpu.CrossShardOptimizer(tf.train.AdamOptimizer())", set()),
+    ],
+)
+def test_what_a_model_fn_calls_is_part_of_it(tmp_path, wrapped, others):
+    report = check(tmp_path, main=CALLED.format(wrapped=wrapped))
+    assert set(find(report, Level.ATTENTION)) == {"tf.image.crop_and_resize", *others}
+
+
+@pytest.mark.parametrize(
+    ("source", "form"),
+    [
+        ("def run_fn(fn_args): pass", "run_fn"),
+        ("def trainer_fn(fn_args, schema): pass", "trainer_fn"),
+        ("def model_fn(features, mode): pass\ndef train_input_fn(): pass", "model_fn"),
+        ("def model_fn(features, mode): pass", ""),
+        ("def model_fn(features, mode): pass\ndef train_input_fn(): pass\n"
+         "if __name__ == '__main__': pass", ""),
+    ],
+)  # fmt: skip
+def test_module_files_are_told_from_scripts(tmp_path, source, form):
+    path = tmp_path / "main.py"
+    path.write_text(f"import tensorflow as tf\n{source}\ntf.estimator.RunConfig()\n")
+    report = check_program(str(path))
+    assert report.module_form == form
+    # The Trainer supplies it to old modules only.
+    level = Level.ATTENTION if form in ("run_fn", "model_fn") else Level.SUPPLIED
+    assert "tensorflow.estimator.RunConfig" in find(report, level)
+    assert ("module file" if form else "run main.py") in invoke(path).output.splitlines()[-1]
 
 
 def test_what_is_in_order_is_not_mentioned(tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tfx_tpu_estimator.compat.findings import Finding, Level
 
@@ -25,6 +25,7 @@ _DEVICE_CALLS = {
 }
 _SUMMARIES = ("scalar", "histogram", "image", "audio", "text", "tensor_summary")
 _HOST_PARTS = ("strings", "lookup")
+_DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 
 def check_code(path: str, tree: ast.Module, uses_tpu_estimator: bool) -> list[Finding]:
@@ -42,7 +43,7 @@ def check_code(path: str, tree: ast.Module, uses_tpu_estimator: bool) -> list[Fi
         found += _check_calls(tree)
         for function in _list_functions(tree):
             if _is_model_fn(function):
-                found += _check_model_fn(function)
+                found += _check_model_fn(function, [function, *_list_called(function, tree)])
             elif _is_input_fn(function):
                 found += _check_input_fn(function)
     unique = dict.fromkeys(found)
@@ -114,9 +115,12 @@ def _takes_input_fn(call: ast.Call) -> bool:
     return bool(chain) and "input_fn" in chain[-1]
 
 
-def _check_model_fn(function: ast.FunctionDef) -> Iterator[_Found]:
-    names = {_last_name(call) for call in _list_calls(function)}
-    references = {node.attr for node in ast.walk(function) if isinstance(node, ast.Attribute)}
+def _check_model_fn(function: ast.FunctionDef, parts: Sequence[ast.AST]) -> Iterator[_Found]:
+    """Checks a model_fn and what it calls, which `parts` are."""
+    calls = [call for part in parts for call in _list_calls(part)]
+    names = {_last_name(call) for call in calls}
+    nodes = (node for part in parts for node in ast.walk(part))
+    references = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     trains = {"minimize", "apply_gradients"} & names
     if trains and "CrossShardOptimizer" not in references | names:
         yield (
@@ -125,22 +129,26 @@ def _check_model_fn(function: ast.FunctionDef) -> Iterator[_Found]:
             f"{function.name}: no CrossShardOptimizer",
             "With use_tpu=True wrap the optimizer in tf.compat.v1.tpu.CrossShardOptimizer.",
         )
-    for call in _list_calls(function):
-        chain = _chain(call.func)
-        if len(chain) < 2:
-            continue
-        if chain[-1] in _DEVICE_CALLS:
-            yield call.lineno, Level.ATTENTION, ".".join(chain), _DEVICE_CALLS[chain[-1]]
-        elif chain[-2] == "summary" and chain[-1] in _SUMMARIES:
-            yield (call.lineno, Level.ATTENTION, ".".join(chain),
-                   "On devices it is left out unless it is in a host_call.")  # fmt: skip
-        elif chain[-2] in _HOST_PARTS or chain[-1].startswith(("string_", "parse_example")):
-            yield (
-                call.lineno,
-                Level.ATTENTION,
-                ".".join(chain),
-                f"{_ON_HOST}do it on the predictions, or in host_call.",
-            )
+    for call in calls:
+        yield from _check_device_call(call)
+
+
+def _check_device_call(call: ast.Call) -> Iterator[_Found]:
+    chain = _chain(call.func)
+    if len(chain) < 2:
+        return
+    if chain[-1] in _DEVICE_CALLS:
+        yield call.lineno, Level.ATTENTION, ".".join(chain), _DEVICE_CALLS[chain[-1]]
+    elif chain[-2] == "summary" and chain[-1] in _SUMMARIES:
+        yield (call.lineno, Level.ATTENTION, ".".join(chain),
+               "On devices it is left out unless it is in a host_call.")  # fmt: skip
+    elif chain[-2] in _HOST_PARTS or chain[-1].startswith(("string_", "parse_example")):
+        yield (
+            call.lineno,
+            Level.ATTENTION,
+            ".".join(chain),
+            f"{_ON_HOST}do it on the predictions, or in host_call.",
+        )
 
 
 def _check_input_fn(function: ast.FunctionDef) -> Iterator[_Found]:
@@ -158,6 +166,23 @@ def _check_input_fn(function: ast.FunctionDef) -> Iterator[_Found]:
 
 def _list_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def _list_called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
+    """Returns the functions and classes of the file that a function calls, directly or not.
+
+    A function that is handed on, as those of a host_call are, is none.
+    """
+    own = {node.name: node for node in tree.body if isinstance(node, _DEFINITIONS)}
+    found: dict[str, ast.AST] = {}
+    waiting = [function]
+    while waiting:
+        called = {c.func.id for c in _list_calls(waiting.pop()) if isinstance(c.func, ast.Name)}
+        for name in sorted(called & own.keys() - found.keys()):
+            if own[name] is not function:
+                found[name] = own[name]
+                waiting.append(own[name])
+    return list(found.values())
 
 
 def _list_calls(tree: ast.AST) -> Iterator[ast.Call]:

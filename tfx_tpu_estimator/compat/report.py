@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from tfx_tpu_estimator.compat.check_code import check_code
 from tfx_tpu_estimator.compat.check_names import check_names
 from tfx_tpu_estimator.compat.findings import Finding, Level
-from tfx_tpu_estimator.compat.program import SourceFile, read_program
+from tfx_tpu_estimator.compat.program import read_program
+
+# Functions that module files have beside model_fn.
+_BESIDE = {"train_input_fn", "eval_input_fn", "serving_input_receiver_fn", "estimator_params"}
+_NOT_IN_MODULES = (
+    "In module files it is there for `trainer_fn` only: import it from tfx_tpu_estimator, or call "
+    "tfx_tpu_estimator.compat.install() in the file before."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,12 +32,14 @@ class Report:
         main: The file that was asked for.
         files: The files that were read: it and those of the program that it imports.
         tf1: Whether it is written for TensorFlow 1.
+        module_form: The function by which a Trainer runs it, where it is a module file; else ''.
         findings: In order of files and lines.
     """
 
     main: str
     files: tuple[str, ...]
     tf1: bool
+    module_form: str
     findings: tuple[Finding, ...]
 
     @property
@@ -49,6 +58,7 @@ class Report:
             "main": self.main,
             "files": list(self.files),
             "tf1": self.tf1,
+            "module_form": self.module_form,
             "supported": self.is_supported,
             "findings": [finding.to_dict() for finding in self.findings],
         }
@@ -71,20 +81,67 @@ def check_program(path: str) -> Report:
     main = main.resolve()
     files = read_program(main, [str(main.parent), os.getcwd(), *sys.path[1:]])
     tf1 = any(file.tf1_names for file in files)
-    uses_tpu = any("TPUEstimator" in use.name for file in files for use in file.names.uses)
-    findings = [f for file in files for f in _check_file(file, tf1, uses_tpu)]
+    trees = [ast.parse(file.path.read_bytes(), filename=str(file.path)) for file in files]
+    form = find_module_form(trees[0])
+    uses_tpu = any(map(_uses_tpu_estimator, trees))
+    findings = [
+        finding
+        for file, tree in zip(files, trees, strict=True)
+        for finding in (
+            *_judge_supplied(check_names(file, tf1), form),
+            *check_code(str(file.path), tree, uses_tpu),
+        )
+    ]
     findings.sort(key=lambda f: (f.path != str(main), f.path, f.line))
     return Report(
         main=str(main),
         files=tuple(str(file.path) for file in files),
         tf1=tf1,
+        module_form=form,
         findings=tuple(findings),
     )
 
 
-def _check_file(file: SourceFile, tf1: bool, uses_tpu: bool) -> list[Finding]:
-    tree = ast.parse(file.path.read_bytes(), filename=str(file.path))
-    return [*check_names(file, tf1), *check_code(str(file.path), tree, uses_tpu)]
+def find_module_form(tree: ast.Module) -> str:
+    """Returns the function by which a Trainer runs a file, or '' for a script.
+
+    Args:
+        tree: What `ast.parse` returned.
+
+    Example:
+        >>> find_module_form(ast.parse("def run_fn(fn_args): pass"))
+        'run_fn'
+    """
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for form in ("run_fn", "trainer_fn"):
+        if form in names:
+            return form
+    is_script = any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(tree))
+    return "model_fn" if "model_fn" in names and names & _BESIDE and not is_script else ""
+
+
+def _uses_tpu_estimator(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+        if any("TPUEstimator" in name for name in names):
+            return True
+    return False
+
+
+def _judge_supplied(findings: Sequence[Finding], form: str) -> list[Finding]:
+    """Says that names which compat supplies are not there in a module file without `trainer_fn`."""
+    if form in ("", "trainer_fn"):
+        return list(findings)
+    return [
+        dataclasses.replace(finding, level=Level.ATTENTION, advice=_NOT_IN_MODULES)
+        if finding.level is Level.SUPPLIED
+        else finding
+        for finding in findings
+    ]
 
 
 def print_report(report: Report, show_supplied: bool = False) -> None:
@@ -117,7 +174,12 @@ def _summarize(report: Report) -> str:
     name = os.path.basename(report.main)
     if report.tf1:
         lines.append("It is written for TensorFlow 1.")
-    if report.is_supported:
+    if report.is_supported and report.module_form:
+        lines.append(
+            f"Nothing speaks against it as a module file of a Trainer, which runs its "
+            f"{report.module_form}."
+        )
+    elif report.is_supported:
         lines.append(f"Nothing speaks against: tfx-tpu-estimator run {name}")
     return "\n".join(lines)
 

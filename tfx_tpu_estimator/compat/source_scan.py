@@ -63,6 +63,7 @@ def scan_source(tree: ast.AST) -> SourceNames:
             if is_tensorflow(full):
                 aliases[bound] = full if name or bound != module.split(".")[0] else bound
                 uses.append(NameUse(full, node.lineno, imported=True))  # pyright: ignore
+    aliases.update(_list_assigned(tree, aliases))
     uses.extend(_list_expressions(tree, aliases))
     unique = {(use.name, use.line): use for use in reversed(uses)}
     ordered = sorted(unique.values(), key=lambda use: (use.line, use.name))
@@ -90,18 +91,38 @@ def _list_bindings(node: ast.AST) -> Iterator[tuple[str, str, str]]:
             yield module, alias.name, alias.asname or alias.name
 
 
+def _list_assigned(tree: ast.AST, aliases: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yields what `slim = tf.contrib.slim` at the top of a file binds."""
+    for node in getattr(tree, "body", ()):
+        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+            continue
+        target = node.targets[0]
+        name = _resolve(node.value, aliases)
+        if isinstance(target, ast.Name) and isinstance(node.value, ast.Attribute) and name:
+            yield target.id, name
+
+
+def _resolve(node: ast.AST, aliases: dict[str, str]) -> str | None:
+    """Returns the whole name of `alias.a.b`, or None of another expression."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name) or node.id not in aliases:
+        return None
+    return ".".join([aliases[node.id], *reversed(parts)])
+
+
 def _list_expressions(tree: ast.AST, aliases: dict[str, str]) -> Iterator[NameUse]:
     """Yields every longest chain `alias.a.b.c`."""
     inner: set[int] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Attribute) or id(node) in inner:
             continue
-        parts: list[str] = []
         value: ast.AST = node
         while isinstance(value, ast.Attribute):
             inner.add(id(value))
-            parts.append(value.attr)
             value = value.value
-        if isinstance(value, ast.Name) and value.id in aliases:
-            name = ".".join([aliases[value.id], *reversed(parts)])
+        name = _resolve(node, aliases)
+        if name is not None:
             yield NameUse(name, node.lineno, imported=False)
