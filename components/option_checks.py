@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from tfx_tpu_estimator.suggestions import suggest
+from tfx_tpu_estimator.wording import with_article
 
 
 def describe_unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
     """Says that `name` is no field of the class called `kind`, and which was probably meant."""
     allowed = list(allowed)
     hint = suggest(name, allowed, quote="`")
-    return f"`{name}` is not a {kind} field.{hint} Allowed: {', '.join(allowed)}."
+    return f"`{name}` is not {with_article(kind)} field.{hint} Allowed: {', '.join(allowed)}."
 
 
 def check_names(kind: str, given: Iterable[str], allowed: Iterable[str]) -> None:

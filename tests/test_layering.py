@@ -12,7 +12,8 @@ PACKAGE = "tfx_tpu_estimator"
 LAYERS = [
     {"version", "errors", "modes", "specs", "estimator_spec", "spec_validation", "tpu_spec",
      "host_call", "keras_metrics", "export_output", "config", "html_page",
-     "suggestions", "lazy_exports", "whole_files", "tensorflow_messages", "installed"},
+     "suggestions", "lazy_exports", "whole_files", "tensorflow_messages", "installed",
+     "wording"},
     {"inputs"},
     {"lowering"},
     {"execution"},

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.lowering.tf_internals import count_shards, sums_over_shards
+from tfx_tpu_estimator.wording import with_article
 
 V1_NAMES = {
     "Adagrad": "AdagradOptimizer",
@@ -77,8 +78,9 @@ def resolve_optimizer(
         optimizer = optimizer()
         _check_type(optimizer, name)
         if _is_eager_only(optimizer):
+            got = with_article(type(optimizer).__name__)
             raise ValueError(
-                f"The function given as `{name}` returned a {type(optimizer).__name__} that does "
+                f"The function given as `{name}` returned {got} that does "
                 "not work in graphs, where it was called. Please return an instance of "
                 f"tf.keras.optimizers.legacy.{type(optimizer).__name__}, or an optimizer of "
                 "tf.compat.v1.train."

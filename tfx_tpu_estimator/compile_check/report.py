@@ -8,6 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from tfx_tpu_estimator.wording import with_article
+
 FITS = "fits"
 TOO_LARGE = "too_large"
 REFUSED = "refused"
@@ -240,11 +242,15 @@ def from_plain(kind: Any, data: Any) -> Any:
 
 def _make(kind: type, data: Any) -> Any:
     if not isinstance(data, Mapping):
-        raise ValueError(f"A compile report has {data!r} where a {kind.__name__} is expected.")
+        raise ValueError(
+            f"A compile report has {data!r} where {with_article(kind.__name__)} is expected."
+        )
     hints = typing.get_type_hints(kind)
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     missing = [f.name for f in fields if f.name not in data and f.default is dataclasses.MISSING]
     if missing:
-        raise ValueError(f"A compile report lacks {', '.join(missing)} of a {kind.__name__}.")
+        raise ValueError(
+            f"A compile report lacks {', '.join(missing)} of {with_article(kind.__name__)}."
+        )
     return kind(**{f.name: from_plain(hints[f.name], data[f.name])
                    for f in fields if f.name in data})  # fmt: skip

@@ -19,6 +19,7 @@ from tfx_tpu_estimator.lowering.tf_internals import (
 )
 from tfx_tpu_estimator.lowering.unsupported import describe_line, unsupported_op_error
 from tfx_tpu_estimator.specs import EstimatorSpec, ModeKeys, TPUEstimatorSpec
+from tfx_tpu_estimator.wording import with_article
 
 _NO_BATCHING = BatchConfig(None, None, None, None)
 
@@ -205,7 +206,7 @@ def _validate_inputs(inputs: Any, *, batched: bool) -> list[Any]:
 def _describe(value: Any) -> str:
     if isinstance(value, tf.Tensor):
         return f"the strings {value.name!r}"
-    return f"a {type(value).__name__}, {value!r}"
+    return f"{with_article(type(value).__name__)}, {value!r}"
 
 
 def _refuse_on_host(name: str) -> None:

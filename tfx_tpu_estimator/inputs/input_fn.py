@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfx_tpu_estimator.specs import ModeKeys
+from tfx_tpu_estimator.wording import with_article
 
 # Ops whose OutOfRangeError means "the input has ended". The same error from any other op is a
 # fault of the model, and must not end training as if all were well.
@@ -58,8 +59,9 @@ def call_input_fn(input_fn: Callable, *, mode: str, params: dict, config: Any) -
       ValueError: `input_fn` requires an argument that the runtime does not have.
     """
     if not callable(input_fn):
+        got = with_article(type(input_fn).__name__)
         raise TypeError(
-            f"`input_fn` must be a function; got a {type(input_fn).__name__}. Give a function that "
+            f"`input_fn` must be a function; got {got}. Give a function that "
             "returns a tf.data.Dataset or tensors, without calling it."
         )
     offered = {"mode": mode, "params": params, "config": config}

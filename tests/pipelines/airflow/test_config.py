@@ -27,7 +27,7 @@ def test_schedules(schedule):
 @pytest.mark.parametrize(
     ("given", "kind", "message"),
     [
-        ({"schedul": "@daily"}, TypeError, "`schedul` is not a AirflowConfig field.*`schedule`"),
+        ({"schedul": "@daily"}, TypeError, "`schedul` is not an AirflowConfig field.*`schedule`"),
         ({"schedule": "@dayly"}, ValueError, "got '@dayly'. Did you mean '@daily'"),
         ({"schedule": "every day"}, ValueError, "`schedule` must be None, a cron expression"),
         ({"schedule": "61 3 * * *"}, ValueError, "got '61 3"),
@@ -79,7 +79,7 @@ def test_texts_become_fields():
     ("text", "message"),
     [
         ("retries", "must be KEY=VALUE, got 'retries'"),
-        ("retrys=2", "`retrys` is not a AirflowConfig field. Did you mean `retries`"),
+        ("retrys=2", "`retrys` is not an AirflowConfig field. Did you mean `retries`"),
         ("retries=two", "`retries` must be an int, got 'two'"),
         ("timeout_minutes=long", "`timeout_minutes` must be a number"),
         ("catchup=maybe", "`catchup` must be true or false"),
