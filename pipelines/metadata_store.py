@@ -60,7 +60,7 @@ def _fill_postgresql(config, url: urllib.parse.SplitResult, database: str) -> No
     config.port = str(url.port or _SERVERS["postgresql"])
     config.dbname = database
     config.user = urllib.parse.unquote(url.username or "")
-    config.password = urllib.parse.unquote(url.password or os.environ.get("PGPASSWORD", ""))
+    config.password = _find_password(url, "PGPASSWORD")
 
 
 def _fill_mysql(config, url: urllib.parse.SplitResult, database: str) -> None:
@@ -68,7 +68,14 @@ def _fill_mysql(config, url: urllib.parse.SplitResult, database: str) -> None:
     config.port = url.port or _SERVERS["mysql"]
     config.database = database
     config.user = urllib.parse.unquote(url.username or "")
-    config.password = urllib.parse.unquote(url.password or os.environ.get("MYSQL_PWD", ""))
+    config.password = _find_password(url, "MYSQL_PWD")
+
+
+def _find_password(url: urllib.parse.SplitResult, variable: str) -> str:
+    """Returns that of the URL, where it is quoted, or of the environment, where it is not."""
+    if url.password:
+        return urllib.parse.unquote(url.password)
+    return os.environ.get(variable, "")
 
 
 def hide_password(where: str) -> str:

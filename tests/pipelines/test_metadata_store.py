@@ -18,16 +18,17 @@ def test_postgresql_is_read_from_a_url(monkeypatch):
     config = read_connection("postgresql://tfx:a%2Fb%40c@db.example.org:5433/metadata").postgresql
     assert (config.host, config.port, config.dbname) == ("db.example.org", "5433", "metadata")
     assert (config.user, config.password) == ("tfx", "a/b@c")
-    monkeypatch.setenv("PGPASSWORD", "secret")
+    # A variable holds the password itself; only a URL quotes it.
+    monkeypatch.setenv("PGPASSWORD", "50%25+off")
     config = read_connection("postgresql://tfx@db/metadata").postgresql
-    assert (config.port, config.password) == ("5432", "secret")
+    assert (config.port, config.password) == ("5432", "50%25+off")
 
 
 def test_mysql_is_read_from_a_url(monkeypatch):
-    monkeypatch.setenv("MYSQL_PWD", "secret")
+    monkeypatch.setenv("MYSQL_PWD", "a%2Fb")
     config = read_connection("mysql://tfx@db/metadata").mysql
     assert (config.host, config.port, config.database) == ("db", 3306, "metadata")
-    assert (config.user, config.password) == ("tfx", "secret")
+    assert (config.user, config.password) == ("tfx", "a%2Fb")
 
 
 @pytest.mark.parametrize("where", ["postgresql://user:pw@/x", "mysql://u:pw@host", "mysql://"])
