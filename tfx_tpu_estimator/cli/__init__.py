@@ -55,7 +55,11 @@ class _LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; an interruption ends it as one ends other programs, with 130."""
         try:
-            return super().invoke(ctx)
+            # Completion of names does not come here and does without it.
+            from tfx_tpu_estimator.cli.interruption import kept_interruptions
+
+            with kept_interruptions():
+                return super().invoke(ctx)
         except KeyboardInterrupt as error:
             click.echo("\nInterrupted.", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from error
