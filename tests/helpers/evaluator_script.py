@@ -12,22 +12,35 @@ import time
 
 import tensorflow as tf
 from helpers import models
+from helpers.events import read_scalars
 
 import tfx_tpu_estimator as tpu_estimator
+from tfx_tpu_estimator.checkpoints.layout import find_latest, read_global_step
 
 tf1 = tf.compat.v1
 EARLY = "stop early"
 
 
-class SlowDown(tf1.train.SessionRunHook):
-    """Gives the evaluator time, as a larger model would."""
+class WaitForEvaluator(tf1.train.SessionRunHook):
+    """Trains on when the latest checkpoint is evaluated, however long that takes."""
 
-    def after_run(self, run_context, run_values):
-        time.sleep(0.05)
+    def __init__(self, model_dir):
+        self._model_dir = model_dir
+
+    def before_run(self, run_context):
+        latest = find_latest(self._model_dir)
+        while latest and not self._is_evaluated(read_global_step(latest)):
+            time.sleep(0.2)
+
+    def _is_evaluated(self, step):
+        try:
+            return step in read_scalars(os.path.join(self._model_dir, "eval"), "loss")
+        except tf.errors.DataLossError:
+            return False  # A record is being written.
 
 
 def make_estimator(model_dir):
-    run = {"save_checkpoints_steps": 10, "keep_checkpoint_max": 3}
+    run = {"save_checkpoints_steps": 20, "keep_checkpoint_max": 3}
     if "worker" in json.loads(os.environ["TF_CONFIG"])["cluster"]:
         return models.make_tpu_estimator(model_dir, replicas=2, loop=2, run=run)
     return models.make_estimator(model_dir, config=tpu_estimator.RunConfig(**run))
@@ -35,7 +48,7 @@ def make_estimator(model_dir):
 
 def main(model_dir, how):
     estimator = make_estimator(model_dir)
-    hooks = [SlowDown()]
+    hooks = [WaitForEvaluator(model_dir)]
     if how == EARLY:
         # The metrics are those that the other process writes.
         hooks.append(

@@ -9,7 +9,7 @@ import sys
 import time
 
 TESTS = pathlib.Path(__file__).parent.parent
-_LIMIT_SECS = 300
+_LIMIT_SECS = 540
 # Everything that could tell a process that it is one of several.
 _SETTINGS = ("TF_CONFIG", "TPU_WORKER_ID", "TPU_WORKER_HOSTNAMES", "XLA_FLAGS")
 

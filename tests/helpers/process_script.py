@@ -260,6 +260,15 @@ def meet_nan(estimator, options):
         say("NAN", str(error))
 
 
+def gather(estimator, options):
+    """Waits until so many processes have come here: some take longer to load their libraries."""
+    folder = pathlib.Path(options["model_dir"] + ".gathered")
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < options["gathered"]:
+        time.sleep(0.05)
+
+
 def terminate(estimator, options):
     """Trains until SIGTERM."""
     try:
@@ -271,7 +280,8 @@ def terminate(estimator, options):
 ACTS = {
     act.__name__: act
     for act in (
-        train, train_words, evaluate, evaluate_words, predict, refuse, stop, meet_nan, terminate
+        train, train_words, evaluate, evaluate_words, predict, refuse, stop, meet_nan, gather,
+        terminate,
     )
 }  # fmt: skip
 

@@ -29,7 +29,7 @@ SCENARIOS = {
         "cores": 2,
         "cut": [{"x": [1, 2]}],
     },
-    "seconds": {"acts": ["train"], "iterations": "1s", "steps": 40, "save_every": 1000},
+    "seconds": {"acts": ["train"], "iterations": "30s", "steps": 40, "save_every": 1000},
     "stops": {"acts": ["stop"]},
     "nan": {"acts": ["meet_nan"]},
 }
@@ -229,7 +229,8 @@ def test_four_processes(tmp_path):
 @pytest.mark.slow
 def test_a_missing_process_is_named(tmp_path):
     variables = [{**v, "TFX_TPU_ESTIMATOR_CONNECT_TIMEOUT_SECS": "10"} for v in by_variables(3)]
-    results = start(tmp_path, [*variables[:2], None], {"": {"acts": ["train"]}}, replicas=3)
+    scenarios = {"": {"acts": ["gather", "train"], "gathered": 2}}
+    results = start(tmp_path, [*variables[:2], None], scenarios, replicas=3)
     for code, output in results:
         assert code == 1
         assert "Of 3 processes, 1 did not start within 10 s: process 2." in output[""]

@@ -18,7 +18,7 @@ def run(model_dir, how, tasks=("chief", "evaluator")):
     variables = [
         {
             "TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": task, "index": 0}}),
-            "TFX_TPU_ESTIMATOR_EVALUATOR_TIMEOUT_SECS": "60",
+            "TFX_TPU_ESTIMATOR_EVALUATOR_TIMEOUT_SECS": "600",
         }
         for task in tasks
     ]
