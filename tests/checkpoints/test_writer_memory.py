@@ -41,7 +41,6 @@ def test_extra_memory_in_mb_for_a_state_of_100_mb(tmp_path, mode, most):
         [sys.executable, "-c", MEASURE, str(tmp_path), mode],
         stdout=subprocess.PIPE,
         check=True,
-        timeout=300,
     )
     measured = json.loads(result.stdout)
     assert measured["peak"] < most, measured

@@ -53,7 +53,7 @@ def test_done_keeps_an_error_and_ends_waiting():
     rendezvous.record_done("infeed")
     threading.Timer(0.1, rendezvous.record_done, ["outfeed"]).start()
     with pytest.raises(ValueError, match="bad file"):
-        rendezvous.raise_errors(timeout_sec=30)
+        rendezvous.raise_errors(timeout_sec=300)
 
 
 def test_nothing_recorded_raises_nothing():
@@ -70,4 +70,4 @@ def test_the_session_is_closed(monkeypatch):
     monkeypatch.setattr(error_handling, "_CLOSE_AFTER_SECS", 0.01)
     rendezvous = ErrorRendezvous(1)
     record(rendezvous, "infeed", ValueError("bad file"), Session())
-    assert closed.wait(10)
+    assert closed.wait(300)

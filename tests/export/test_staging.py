@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import pytest
 
 from tfx_tpu_estimator.errors import ExportError
+from tfx_tpu_estimator.export import staging
 from tfx_tpu_estimator.export.staging import publish_export
 
 
@@ -61,8 +63,9 @@ def test_a_failure_leaves_nothing(tmp_path, error):
     assert os.listdir(tmp_path) == []
 
 
-def test_what_others_left_is_no_hindrance(tmp_path):
+def test_what_others_left_is_no_hindrance(tmp_path, monkeypatch):
     now = int(time.time())
+    monkeypatch.setattr(staging, "time", types.SimpleNamespace(time=lambda: now))
     for second in range(now, now + 5):
         (tmp_path / f"temp-{second}").mkdir()
         (tmp_path / f"temp-{second}" / "half").write_text("half")

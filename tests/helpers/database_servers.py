@@ -19,7 +19,7 @@ DATABASE = "metadata"
 # What has to be quoted in a URL.
 PASSWORD = "p@ss/w:rd"
 _INSTALL = pathlib.Path(__file__).parent.parent / "servers" / "install.sh"
-_START_SECONDS = 60
+_START_SECONDS = 300
 
 
 class Server:
@@ -56,7 +56,7 @@ class Server:
         # PostgreSQL's fast shutdown; MariaDB ends on either.
         self._process.send_signal(2 if "postgres" in self._command[0] else 15)
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=300)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
