@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from tfx_tpu_estimator.components.evaluator.options import EvaluatorOptions
-from tfx_tpu_estimator.components.option_checks import CheckedNames, check_type
+from tfx_tpu_estimator.components.option_checks import CheckedNames, check_type, field_names
 from tfx_tpu_estimator.components.options import TPUEstimatorOptions
 from tfx_tpu_estimator.components.pusher.options import PusherOptions
 from tfx_tpu_estimator.components.tpu_validator.options import TPUValidatorOptions
@@ -79,6 +79,14 @@ class PipelineConfig(CheckedNames):
     custom_config: dict[str, Any] = dataclasses.field(default_factory=dict)
     enable_cache: bool = True
     beam_pipeline_args: tuple[str, ...] = ("--direct_num_workers=1",)
+
+    def __repr__(self) -> str:
+        # Who prints a configuration does not mean the password of a server.
+        from .metadata_store import hide_password
+
+        values = {name: getattr(self, name) for name in field_names(self)}
+        values["metadata_path"] = hide_password(str(self.metadata_path))
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in values.items())})"
 
     def __post_init__(self):
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", self.name):

@@ -10,6 +10,12 @@ def test_config_is_frozen(tmp_path):
         config.name = "other"
 
 
+def test_a_printed_config_shows_no_password(tmp_path):
+    config = make_config(tmp_path, metadata_path="mysql://tfx:secret@db/metadata")
+    assert "metadata_path='mysql://tfx:***@db/metadata', examples_dir=" in repr(config)
+    assert config.metadata_path == "mysql://tfx:secret@db/metadata"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
