@@ -188,6 +188,25 @@ def test_what_a_model_fn_calls_is_part_of_it(tmp_path, wrapped, others):
     assert set(find(report, Level.ATTENTION)) == {"tf.image.crop_and_resize", *others}
 
 
+def test_methods_that_a_model_fn_calls_are_part_of_it(tmp_path):
+    source = """
+        import tensorflow.compat.v1 as tf
+
+        class Other:
+            def net(self, x):
+                return tf.unique(x)
+
+        class Model:
+            def model_fn(self, features, labels, mode, params):
+                return tf.estimator.tpu.TPUEstimatorSpec(mode, loss=self.net(features))
+
+            def net(self, x):
+                return self.net(tf.boolean_mask(x, x > 0))
+    """
+    report = check(tmp_path, main=source)
+    assert set(find(report, Level.ATTENTION)) == {"tf.boolean_mask"}
+
+
 @pytest.mark.parametrize(
     ("source", "form"),
     [

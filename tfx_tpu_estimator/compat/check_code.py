@@ -173,16 +173,28 @@ def _list_called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
 
     A function that is handed on, as those of a host_call are, is none.
     """
-    own = {node.name: node for node in tree.body if isinstance(node, _DEFINITIONS)}
-    found: dict[str, ast.AST] = {}
+    found: list[ast.AST] = []
     waiting = [function]
     while waiting:
-        called = {c.func.id for c in _list_calls(waiting.pop()) if isinstance(c.func, ast.Name)}
-        for name in sorted(called & own.keys() - found.keys()):
-            if own[name] is not function:
-                found[name] = own[name]
-                waiting.append(own[name])
-    return list(found.values())
+        for called in _list_called_directly(waiting.pop(), tree):
+            if called is not function and called not in found:
+                found.append(called)
+                waiting.append(called)
+    return found
+
+
+def _list_called_directly(function: ast.AST, tree: ast.Module) -> Iterator[ast.AST]:
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = next((node.body for node in classes if function in node.body), [])
+    for call in _list_calls(function):
+        chain = _chain(call.func)
+        if len(chain) == 1:
+            body: Sequence[ast.AST] = tree.body
+        elif len(chain) == 2 and chain[0] == "self":
+            body = methods
+        else:
+            continue
+        yield from (n for n in body if isinstance(n, _DEFINITIONS) and n.name == chain[-1])
 
 
 def _list_calls(tree: ast.AST) -> Iterator[ast.Call]:
