@@ -130,8 +130,11 @@ def _is_tf1_only(name: str) -> bool:
 def _has(module: types.ModuleType, name: str) -> bool:
     value: Any = module
     for part in name.split("."):
+        if not isinstance(value, types.ModuleType):
+            # What follows a class or a constant is no matter of TensorFlow's version; to look for
+            # it may do something: asked for a flag, FLAGS reads the command line.
+            return True
         if not hasattr(value, part):
-            # What follows a class or a constant is no matter of TensorFlow's version.
-            return not isinstance(value, types.ModuleType)
+            return False
         value = getattr(value, part)
     return True
