@@ -17,7 +17,8 @@ FUNCTION = "make_config"
 def load_config(path: str, directory: str) -> PipelineConfig:
     """Calls `make_config(directory)` of a Python file.
 
-    Files beside it can be imported by it, as with `python FILE`.
+    Files beside it can be imported by it, as with `python FILE`; also later, by its functions in
+    a run and by the processes that a run starts.
 
     Args:
       path: The file.
@@ -39,7 +40,8 @@ def load_config(path: str, directory: str) -> PipelineConfig:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path!r} is no Python file: its name must end in .py.")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, os.path.dirname(path))
+    folder = os.path.dirname(path)
+    sys.path[:] = [folder, *(entry for entry in sys.path if entry != folder)]
     sys.modules.setdefault(name, module)
     with _name_line(path):
         spec.loader.exec_module(module)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 # Before TensorFlow is imported: no start-up noise, and TF1 layers.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -16,25 +17,34 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _keep_environment():
-    """Fails a test that leaves TF_CONFIG behind, which would change every later one."""
-    before = os.environ.get("TF_CONFIG")
+    """What commands and files of users change for their process is undone for the next test.
+
+    A test that leaves TF_CONFIG behind fails: whatever trains then would take it for a cluster's.
+    """
+    before, path = dict(os.environ), list(sys.path)
     yield
-    assert os.environ.get("TF_CONFIG") == before, "the test left TF_CONFIG changed"
+    tf_config = os.environ.get("TF_CONFIG")
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
+    sys.path[:] = path
+    assert tf_config == before.get("TF_CONFIG"), "the test left TF_CONFIG changed"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_logging():
-    """A file's tests leave the loggers' levels as they were, and no handlers of Airflow.
+    """A file's tests leave the loggers' levels and filters as they were, and no Airflow's handlers.
 
     Airflow, when it is imported, sends all log records to the standard output; programs of users
-    set TensorFlow's verbosity.
+    set TensorFlow's verbosity, and commands leave out some of what it logs.
     """
     root = logging.getLogger()
     loggers = [root, logging.getLogger("tensorflow"), logging.getLogger("absl")]
-    levels = [logger.level for logger in loggers]
+    before = [(logger.level, list(logger.filters)) for logger in loggers]
     yield
     for handler in list(root.handlers):
         if type(handler).__module__.startswith("airflow"):
             root.removeHandler(handler)
-    for logger, level in zip(loggers, levels, strict=True):
+    for logger, (level, filters) in zip(loggers, before, strict=True):
         logger.setLevel(level)
+        logger.filters[:] = filters

@@ -1,5 +1,7 @@
 """A pipeline's parameters from a user's file."""
 
+import sys
+
 import pytest
 from helpers.pipeline_runs import make_config
 
@@ -23,6 +25,9 @@ def test_the_file_is_called_with_the_directory(tmp_path, monkeypatch):
     assert config.train_steps == 7
     assert config.splits == make_config(tmp_path).splits
     assert load_config("pipeline_of_mine.py", "gs://b/out").root == "gs://b/out"
+    # For what is imported later; of both calls, once.
+    assert sys.path[0] == str(tmp_path)
+    assert sys.path.count(str(tmp_path)) == 1
 
 
 @pytest.mark.parametrize(
