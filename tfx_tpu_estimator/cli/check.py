@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import warnings
 
 import click
+
+from tfx_tpu_estimator.cli.native_output import quiet_libraries
 
 
 @click.command()
@@ -37,10 +38,7 @@ def check(program: str, output_format: str, show_all: bool) -> None:
     Exit code: 0 if nothing unsupported was found, 1 if something was, 2 for wrong usage,
     130 after an interruption.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings():
-        # Packages that TensorFlow imports warn of this Python's age, which is not the program's.
-        warnings.simplefilter("ignore", FutureWarning)
+    with quiet_libraries():
         report_module = importlib.import_module("tfx_tpu_estimator.compat.report")
     try:
         path = report_module.find_source(program, [os.getcwd(), *sys.path])

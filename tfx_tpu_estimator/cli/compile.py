@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import os
 import shlex
 import warnings
 from typing import Any
@@ -26,7 +25,7 @@ from tfx_tpu_estimator.cli.compile_options import (
 )
 from tfx_tpu_estimator.cli.compile_output import write_report
 from tfx_tpu_estimator.cli.compile_progress import CompileProgress
-from tfx_tpu_estimator.cli.native_output import native_output_aside
+from tfx_tpu_estimator.cli.native_output import native_output_aside, quiet_libraries
 from tfx_tpu_estimator.cli.output_file import choose_format, validate_destination
 from tfx_tpu_estimator.cli.remembered_words import RememberingCommand
 from tfx_tpu_estimator.compile_check.compiler import CompilerMissingError, describe_compiler
@@ -151,8 +150,6 @@ def _compile(module: str, options: dict[str, Any], quiet: bool) -> CompileReport
         "use_cache": not options["no_cache"],
     }
     del arguments["timeout"], arguments["no_cache"]
-    # Without notes on CUDA libraries; a value that the user set is kept.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         describe_compiler()  # before TensorFlow is loaded, which takes seconds
         # What a module prints must not come between the lines of the report.
@@ -162,9 +159,7 @@ def _compile(module: str, options: dict[str, Any], quiet: bool) -> CompileReport
             CompileProgress(quiet) as progress,
         ):
             progress.say("Loading TensorFlow and the module")
-            with warnings.catch_warnings():
-                # Packages that TensorFlow imports warn of this Python's age.
-                warnings.simplefilter("ignore", FutureWarning)
+            with quiet_libraries():
                 api = importlib.import_module("tfx_tpu_estimator.compile_api.compile_model")
             # Of functions that models of TensorFlow 1 are made of.
             warnings.filterwarnings("ignore", message=".* is deprecated and will be removed")

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -59,6 +60,24 @@ def native_output_aside() -> Iterator[TextIO]:
             sys.stderr = python_stderr
             os.dup2(terminal.fileno(), _STDERR)
             terminal.close()
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """A block in which TensorFlow and what comes with it load without their notes and warnings.
+
+    The log level is an environment variable, which stays; a value that the user set is kept.
+
+    Example:
+        with quiet_libraries():
+            report = importlib.import_module("tfx_tpu_estimator.compat.report")
+    """
+    # Without notes on CUDA libraries.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings():
+        # Packages that TensorFlow imports warn of this Python's age.
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def quiet_deprecations() -> None:

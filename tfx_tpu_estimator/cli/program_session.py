@@ -14,7 +14,7 @@ from typing import TextIO
 import click
 
 from tfx_tpu_estimator.cli import INTERRUPTED
-from tfx_tpu_estimator.cli.native_output import native_output_aside
+from tfx_tpu_estimator.cli.native_output import native_output_aside, quiet_libraries
 from tfx_tpu_estimator.cli.program_options import name_program_options
 from tfx_tpu_estimator.tensorflow_messages import without_graph_stack, without_tensorflow_warnings
 
@@ -43,12 +43,10 @@ class Session:
         self.out: TextIO = sys.stdout
 
     def __enter__(self) -> Session:
-        # Without notes on CUDA libraries; values that the user set are kept.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        # A value that the user set is kept.
         os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
         self.out = sys.stdout
-        self._stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", FutureWarning)
+        self._stack.enter_context(quiet_libraries())
         warnings.filterwarnings("ignore", message=".* is deprecated and will be removed")
         # What a module prints must not come between results.
         self._stack.enter_context(contextlib.redirect_stdout(sys.stderr))

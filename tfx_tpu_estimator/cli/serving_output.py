@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
+from tfx_tpu_estimator.cli.native_output import quiet_libraries
 from tfx_tpu_estimator.cli.needed_packages import require_tfx
 
 _SHOWN = 10
@@ -24,12 +23,9 @@ def explain_failures(output: str) -> Iterator[None]:
     Args:
         output: `table` or `json`.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     require_tfx()
     try:
-        with warnings.catch_warnings():
-            # Packages that TensorFlow imports warn of this Python's age.
-            warnings.simplefilter("ignore", FutureWarning)
+        with quiet_libraries():
             yield
     except (ValueError, OSError) as error:
         reason = str(error).replace("`lock_timeout_secs`", "`--wait`")
