@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import socket
+import struct
 import time
 
 import pytest
@@ -120,3 +121,38 @@ def test_a_port_that_is_taken():
         pytest.raises(OSError, match=f"cannot listen on port {port}"),
     ):
         meet(chief)
+
+
+def meet_and_return(places):
+    with concurrent.futures.ThreadPoolExecutor(len(places)) as pool:
+        return [f.result() for f in [pool.submit(meet, p) for p in places]]
+
+
+def test_process_0_knows_when_the_others_have_ended():
+    chief, first, second = meet_and_return(make_places(3))
+    assert not chief.wait_for_ends(0.01)
+    first.end()
+    assert not chief.wait_for_ends(0.01)
+    second.end()
+    assert chief.wait_for_ends(300)
+    chief.end()
+
+
+def test_an_end_is_heard_though_a_child_has_inherited_the_connection():
+    chief, other = meet_and_return(make_places(2))
+    (connection,) = other._connections
+    inherited = connection.dup()
+    other.end()
+    assert chief.wait_for_ends(300)
+    inherited.close()
+    chief.end()
+
+
+def test_a_process_that_is_gone_has_ended():
+    chief, other = meet_and_return(make_places(2))
+    (connection,) = other._connections
+    # As the system does with what a killed process has not read.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    assert chief.wait_for_ends(300)
+    chief.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from tfx_tpu_estimator.config.processes import ProcessPlace
@@ -91,11 +92,23 @@ def get_client() -> Any:
     return distributed.global_state.client
 
 
-def leave() -> None:
-    """Leaves in peace: waits until every process wants to."""
+def leave(wait_for_others: Callable[[], None]) -> None:
+    """Leaves in peace: waits until every process wants to.
+
+    Args:
+      wait_for_others: Blocks in process 0 until the others have left its service. One that still
+        listens to it when it goes takes that for a failure and is aborted.
+    """
     from jax._src import distributed
 
-    distributed.global_state.shutdown()
+    state = distributed.global_state
+    service, state.service = state.service, None
+    try:
+        state.shutdown()
+        wait_for_others()
+    finally:
+        state.service = service
+    state.shutdown()
     _keep_devices()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from tfx_tpu_estimator.config.processes import ProcessPlace
 from tfx_tpu_estimator.execution import jax_processes
+from tfx_tpu_estimator.execution.rendezvous import Meeting
 
 _logger = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ _GRACE_SECS = 4.0
 # So long a chief that failed keeps the table, for the others to read why.
 _LINGER_SECS = 10.0
 _EXIT_SECS = 1.0
+# All processes want to leave then, and only have to hear that the others do.
+_LEAVE_SECS = 60.0
 _ROOT = "tfx_tpu_estimator"
 _FINISHED = "it ended"
 
@@ -34,11 +37,13 @@ class ProcessWatch:
     Args:
       place: This process's place.
       client: jax's client, with a table of strings that all processes see.
+      meeting: Connects the processes until each has left jax's service.
     """
 
-    def __init__(self, place: ProcessPlace, client: Any):
+    def __init__(self, place: ProcessPlace, client: Any, meeting: Meeting):
         self._place = place
         self._client = client
+        self._meeting = meeting
         self._doing: str | None = None
         self._failed = False
         self._stopping = threading.Event()
@@ -93,11 +98,16 @@ class ProcessWatch:
             else:
                 self._set_gone(_FINISHED)
                 self._stop()
-                jax_processes.leave()
+                jax_processes.leave(self._wait_for_ends)
         except Exception as error:
             # The process ends in any case, and its own error is what counts.
             _logger.info("Left the other processes: %s", error)
             self._stop()
+
+    def _wait_for_ends(self) -> None:
+        if self._place.process_id == 0 and not self._meeting.wait_for_ends(_LEAVE_SECS):
+            _logger.info("Not all processes have left after %g s.", _LEAVE_SECS)
+        self._meeting.end()
 
     def _linger(self) -> None:
         """Lets the other processes end first: with process 0 goes what they learn reasons from."""

@@ -1,13 +1,16 @@
 """The processes of a run meet before any of them starts jax: who is missing can be named.
 
-jax's own service says only that time ran out, and ends the process rather than raise.
+jax's own service says only that time ran out, and ends the process rather than raise. They stay
+connected until each has left that service, which must be the last to go.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from tfx_tpu_estimator.config.processes import ProcessPlace
@@ -18,41 +21,84 @@ _REPLY_SECS = 10.0
 _MOST_BYTES = 65536
 
 
-def meet(place: ProcessPlace) -> None:
+class Meeting:
+    """The connections of process 0 with each of the others, or of another one with it.
+
+    Args:
+      connections: The connections; they are closed by `end`, or with the process.
+    """
+
+    def __init__(self, connections: Iterable[socket.socket]):
+        self._connections = list(connections)
+        for connection in self._connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def wait_for_ends(self, seconds: float) -> bool:
+        """Waits until every process at the other end has called `end` or is gone.
+
+        Args:
+          seconds: The most time that this takes.
+
+        Returns:
+          Whether all have.
+        """
+        deadline = time.monotonic() + seconds
+        return all(_is_ended(connection, deadline) for connection in self._connections)
+
+    def end(self) -> None:
+        """Closes the connections."""
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # the other end is gone
+                # Also where a child of this process has inherited it.
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self._connections.clear()
+
+
+def meet(place: ProcessPlace) -> Meeting:
     """Waits until all processes of the run are there; process 0 listens, the others call it.
 
     Args:
       place: This process's place.
+
+    Returns:
+      What connects this process with process 0, or process 0 with the others.
 
     Raises:
       TimeoutError: Some did not come in time; names them. Raised in every process that did.
       ValueError: Two have the same process id, or they disagree about how many there are.
       OSError: Process 0 cannot listen on its port.
     """
-    if place.process_id == 0:
-        _receive(place)
-    else:
-        _call(place)
+    return Meeting(_receive(place) if place.process_id == 0 else [_call(place)])
 
 
-def _receive(place: ProcessPlace) -> None:
+def _is_ended(connection: socket.socket, deadline: float) -> bool:
+    try:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+def _receive(place: ProcessPlace) -> list[socket.socket]:
     deadline = time.monotonic() + place.timeout_secs
     callers: dict[int, socket.socket] = {}
     port = int(place.coordinator.rpartition(":")[2])
     try:
         with _listen(port) as server:
-            try:
-                while len(callers) < place.num_processes - 1:
-                    _accept(server, deadline, callers, place)
-            except Exception as error:
-                kind = "timeout" if isinstance(error, TimeoutError) else "value"
-                _tell(callers, {"error": str(error), "kind": kind})
-                raise
-            # The port is closed before anyone hears that it may call jax's service there.
-        _tell(callers, {"ok": True})
-    finally:
+            while len(callers) < place.num_processes - 1:
+                _accept(server, deadline, callers, place)
+    except Exception as error:
+        kind = "timeout" if isinstance(error, TimeoutError) else "value"
+        _tell(callers, {"error": str(error), "kind": kind})
         for caller in callers.values():
             caller.close()
+        raise
+    # The port is closed before anyone hears that it may call jax's service there.
+    _tell(callers, {"ok": True})
+    return list(callers.values())
 
 
 def _listen(port: int) -> socket.socket:
@@ -113,7 +159,7 @@ def _describe_missing(place: ProcessPlace, present: dict[int, Any]) -> str:
     )
 
 
-def _call(place: ProcessPlace) -> None:
+def _call(place: ProcessPlace) -> socket.socket:
     host, _, port = place.coordinator.rpartition(":")
     deadline = time.monotonic() + place.timeout_secs
     hello = {"process": place.process_id, "count": place.num_processes}
@@ -124,19 +170,21 @@ def _call(place: ProcessPlace) -> None:
                 f"{place.names[0].capitalize()} did not answer at {place.coordinator} within "
                 f"{place.timeout_secs:g} s. See its log, and whether this process can reach it."
             )
+        server, reply = None, None
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=left) as server:
-                server.sendall(json.dumps(hello).encode() + b"\n")
-                server.settimeout(place.timeout_secs + _REPLY_SECS)
-                reply = _read(server)
+            server = socket.create_connection((host.strip("[]"), int(port)), timeout=left)
+            server.sendall(json.dumps(hello).encode() + b"\n")
+            server.settimeout(place.timeout_secs + _REPLY_SECS)
+            reply = _read(server)
         except OSError:
             reply = None
-        if reply is None:
-            time.sleep(min(_RETRY_SECS, max(0.0, deadline - time.monotonic())))
-            continue
-        if "error" in reply:
+        if server is not None and reply is not None and "error" not in reply:
+            return server
+        if server is not None:
+            server.close()
+        if reply is not None:
             raise (TimeoutError if reply["kind"] == "timeout" else ValueError)(reply["error"])
-        return
+        time.sleep(min(_RETRY_SECS, max(0.0, deadline - time.monotonic())))
 
 
 def _read(connection: socket.socket) -> dict[str, Any] | None:
