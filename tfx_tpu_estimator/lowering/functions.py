@@ -23,9 +23,18 @@ def rename_functions(graph_def: tf.compat.v1.GraphDef, suffix: str) -> None:
         function.signature.name = renamed[function.signature.name]
 
 
-def copy_library(source: tf.compat.v1.GraphDef, target: tf.compat.v1.GraphDef) -> None:
-    """Copies the functions that the nodes of `target` call, directly or not, from `source`."""
+def copy_library(
+    source: tf.compat.v1.GraphDef, target: tf.compat.v1.GraphDef, *, gradients: bool = False
+) -> None:
+    """Copies the functions that the nodes of `target` call, directly or not, from `source`.
+
+    Args:
+      source: Has the functions.
+      target: Has the nodes; gets the functions.
+      gradients: Whether the functions' gradients, which are functions, are copied too.
+    """
     library = {f.signature.name: f for f in source.library.function}
+    known = {g.function_name: g for g in source.library.gradient} if gradients else {}
     waiting = [name for node in target.node for name in [node.op, *list_functions(node)]]
     seen: set[str] = set()
     while waiting:
@@ -36,3 +45,6 @@ def copy_library(source: tf.compat.v1.GraphDef, target: tf.compat.v1.GraphDef) -
         target.library.function.append(library[name])
         for node in library[name].node_def:
             waiting += [node.op, *list_functions(node)]
+        if name in known:
+            target.library.gradient.append(known[name])
+            waiting.append(known[name].gradient_func)

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfx_tpu_estimator.lowering.unsupported import list_functions
+from tfx_tpu_estimator.lowering.functions import copy_library
 
 # Tables whose ops have inputs, such as the empty key; all other makers of shared state have none.
 _TABLES = re.compile(r"HashTable")
@@ -148,24 +148,5 @@ def _copy_nodes(graph_def: tf.compat.v1.GraphDef, names: Collection[str]) -> tf.
         if len(inputs) != len(node.input):
             del node.input[:]
             node.input.extend(inputs)
-    _copy_functions(graph_def, copied)
+    copy_library(graph_def, copied, gradients=True)
     return copied
-
-
-def _copy_functions(graph_def: tf.compat.v1.GraphDef, copied: tf.compat.v1.GraphDef) -> None:
-    library = {f.signature.name: f for f in graph_def.library.function}
-    gradients = {g.function_name: g for g in graph_def.library.gradient}
-    waiting = [name for node in copied.node for name in [node.op, *list_functions(node)]]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen or name not in library:
-            continue
-        seen.add(name)
-        function = library[name]
-        copied.library.function.append(function)
-        for node in function.node_def:
-            waiting += [node.op, *list_functions(node)]
-        if name in gradients:
-            copied.library.gradient.append(gradients[name])
-            waiting.append(gradients[name].gradient_func)
