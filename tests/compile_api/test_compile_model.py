@@ -77,7 +77,10 @@ def test_several_cores_of_a_replica(tmp_path):
         ({"topologies": "v5e"}, "is unknown. It must be a chip"),
         ({"programs": ["train", "test"]}, "`programs` must be some of train, eval, predict, se"),
         ({"programs": ["serving"]}, "`serving` needs `serving_input_receiver_fn`"),
-        ({"train_input_fn": None}, "There is no program to compile: give at least one of"),
+        (
+            {"train_input_fn": None},
+            "one of `train_input_fn`, `eval_input_fn`, `predict_input_fn`, `se",
+        ),
         ({"serving_batch_size": 0}, "`serving_batch_size` must be positive; got 0"),
         ({"schema": "schema.pbtxt"}, "`label_key` must be given with `schema`"),
     ],

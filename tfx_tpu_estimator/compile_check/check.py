@@ -237,9 +237,9 @@ def _choose_programs(inputs: CheckInputs, wanted: Sequence[str] | None) -> tuple
         return tuple(name for name in PROGRAMS if name in wanted)
     found = tuple(name for name in PROGRAMS if inputs.find(name) is not None)
     if not found:
+        each = dict.fromkeys(name for names in _NEEDED.values() for name in names.split(" or "))
         raise ValueError(
-            "There is no program to compile: give at least one of "
-            f"{', '.join(dict.fromkeys(_NEEDED.values()))}; or {_SCHEMA}."
+            f"There is no program to compile: give at least one of {', '.join(each)}; or {_SCHEMA}."
         )
     return found
 

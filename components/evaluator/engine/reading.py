@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ tf1 = tf.compat.v1
 _KINDS = {"int64": schema_pb2.INT, "float": schema_pb2.FLOAT, "binary": schema_pb2.BYTES}
 
 
-def read_batches(files: Sequence[str], compression: str, batch_size: int) -> Iterator[np.ndarray]:
+def read_batches(
+    files: Sequence[str], compression: str, batch_size: int
+) -> Generator[np.ndarray, None, None]:
     """Yields the records of TFRecord files in order.
 
     Args:
