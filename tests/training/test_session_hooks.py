@@ -104,10 +104,10 @@ class Watchers:
 
 
 @ENGINES
-def test_hooks_that_watch(tmp_path, use_tpu, caplog):
+def test_hooks_that_watch(tmp_path, use_tpu, caplog, monkeypatch):
     watchers = Watchers(tmp_path / "mine")
     with caplog.at_level(logging.INFO, logger="tensorflow"):
-        tf.get_logger().propagate = True
+        monkeypatch.setattr(tf.get_logger(), "propagate", True)
         # A function: params are copied, but no functions.
         params = {"make_hooks": lambda spec: watchers.make(spec)}
         estimator = train(tmp_path / "model", use_tpu, params=params)
