@@ -6,7 +6,10 @@ import pytest
 from helpers import devices  # noqa: F401
 
 from tfx_tpu_estimator.lowering import jax_compat
-from tfx_tpu_estimator.lowering.partition_rewrites import divide_convolutions
+from tfx_tpu_estimator.lowering.partition_rewrites import (
+    divide_convolutions,
+    keep_concatenations_whole,
+)
 from tfx_tpu_estimator.lowering.stablehlo import list_operations
 
 jax = jax_compat.import_jax()
@@ -93,3 +96,25 @@ def test_inputs_of_another_rank_are_cut_along_the_batch(batch, expected):
 @pytest.mark.parametrize("cut", [None, BATCH])
 def test_nothing_is_said_where_nothing_but_the_batch_is_cut(cut):
     assert divide(cut, shape=(4, 3, 3, 6)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("shape", "dimension", "cuts", "expected"),
+    [
+        ((4, 8, 8, 3), 3, [MIXED], []),
+        ((4, 8, 8, 3), 1, [ROWS, None], [WHOLE]),
+        ((4, 8, 8, 3), 1, [CHANNELS, (4,)], [WHOLE]),
+        ((4, 64), 1, [ROWS], [WHOLE]),
+        ((4, 64), 1, [BATCH], []),
+        ((4, 64), 1, [None], []),
+    ],
+)
+def test_concatenations_that_could_be_cut_where_they_join_are_whole(
+    shape, dimension, cuts, expected
+):
+    x = jax.ShapeDtypeStruct(shape, "float32")
+    lowered = jax.jit(lambda x: jax.numpy.concatenate([x, x], dimension)).lower(x)
+    module = lowered.compiler_ir("stablehlo")
+    with module.context:
+        keep_concatenations_whole(list_operations(module.operation), cuts)
+    assert re.findall(r'mhlo\.sharding = "([^"]*)"', str(module)) == expected

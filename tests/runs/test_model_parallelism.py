@@ -154,6 +154,35 @@ def test_every_input_configuration_and_hooks_between_loops(tmp_path, tpu, replic
     np.testing.assert_allclose(*kernels, rtol=1e-5, atol=1e-7)
 
 
+def total_variation_model_fn(features, labels, mode, params):
+    """Flattens what is cut twice, and joins it: XLA alone gets the gradient of that wrong."""
+    x = tf.tanh(tf1.layers.conv2d(features["image"], 4, 3, padding="same"))
+    across, down = x[:, :, 1:] - x[:, :, :-1], x[:, 1:] - x[:, :-1]
+    joined = tf.concat([tf1.layers.flatten(across), tf1.layers.flatten(down)], axis=1)
+    means = tf.concat([tf.reduce_mean(x, 2), tf.reduce_max(x, 2)], axis=1)
+    loss = tf.reduce_mean(tf.square(joined)) + tf.reduce_mean(means)
+    optimizer = tf1.tpu.CrossShardOptimizer(tf1.train.GradientDescentOptimizer(1.0))
+    train_op = optimizer.minimize(loss, tf1.train.get_global_step())
+    return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
+
+
+def test_what_joins_parts_of_flattened_images_has_the_same_gradient(tmp_path):
+    def input_fn(params):
+        return tf.data.Dataset.from_tensors({"image": IMAGES[:4]}).repeat()
+
+    kernels = []
+    for cores in (1, 4):
+        dims = [{"image": CUTS[cores][0]["image"]}] if cores > 1 else None
+        tpu = {**V2, "num_cores_per_replica": cores, "input_partition_dims": dims}
+        estimator = make_tpu_estimator(
+            tmp_path / str(cores), total_variation_model_fn, replicas=1, tpu=tpu,
+            train_batch_size=4,
+        )  # fmt: skip
+        estimator.train(input_fn, steps=4)
+        kernels.append(estimator.get_variable_value("conv2d/kernel"))
+    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-5)
+
+
 def test_placement_on_cores_does_no_harm_on_a_host(tmp_path):
     def model_fn(features, labels, mode, params):
         with tf.device(tf1.tpu.core(1)):

@@ -20,7 +20,10 @@ from tfx_tpu_estimator.execution.core_mesh import (
 )
 from tfx_tpu_estimator.execution.state import replicated, split
 from tfx_tpu_estimator.lowering import jax_compat
-from tfx_tpu_estimator.lowering.partition_rewrites import divide_convolutions
+from tfx_tpu_estimator.lowering.partition_rewrites import (
+    divide_convolutions,
+    keep_concatenations_whole,
+)
 from tfx_tpu_estimator.lowering.stablehlo import list_operations, spread_module
 
 _logger = logging.getLogger(__name__)
@@ -104,9 +107,9 @@ def compile_partitioned(
     jax = jax_compat.import_jax()
     module = lowered.compiler_ir("stablehlo")
     with module.context:
-        whole = divide_convolutions(
-            list_operations(module.operation), partitions, cores_per_replica
-        )
+        operations = list(list_operations(module.operation))
+        whole = divide_convolutions(operations, partitions, cores_per_replica)
+        keep_concatenations_whole(operations, partitions)
     if whole:
         _logger.info("%d convolutions are too small to divide: each core computes all.", whole)
     count = len(jax.tree_util.tree_leaves(lowered.in_avals)) - len(partitions)

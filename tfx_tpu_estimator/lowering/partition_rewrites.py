@@ -1,4 +1,4 @@
-"""Says how convolutions are divided, where XLA's SPMD partitioner would have to find out.
+"""Says how convolutions and concatenations are divided, as XLA's SPMD partitioner errs there.
 
 Gradients of random networks and of some real ones were compared with those of one device, with the
 XLA of jaxlib 0.4.34 and of 0.10.2. Left to itself the partitioner computed wrong ones, without any
@@ -9,6 +9,10 @@ error,
 - for grouped (depthwise) convolutions where the batch was cut as well as another dimension.
 
 So all feature maps of a convolution are cut as the input was, and the last two kinds not at all.
+
+It adds the parts of a concatenation up over too many cores where its result is cut in fewer parts
+than there are cores: after a reshape that merges two cut dimensions, for example. So concatenations
+are whole, except of feature maps along a dimension that no input is cut in, such as the channels.
 """
 
 from __future__ import annotations
@@ -62,16 +66,44 @@ def divide_convolutions(
     Returns:
       How many convolutions are computed whole on every core instead.
     """
-    cuts = [list(cut) for cut in partitions if cut]
-    if not any(max(cut[1:], default=1) > 1 for cut in cuts):
-        return 0
+    cuts = _list_cuts(partitions)
     count = 0
-    for operation in [op for op in operations if op.name.split(".")[-1] == "convolution"]:
+    for operation in _find(operations, "convolution") if cuts else ():
         convolution = _read(operation)
         cut = _choose_cut(convolution, cuts, cores)
         count += cut is None
         _annotate(operation, convolution, cut, cores)
     return count
+
+
+def keep_concatenations_whole(
+    operations: Iterable[Any], partitions: Sequence[Sequence[int] | None]
+) -> None:
+    """Has every core compute concatenations whole that could be cut where they join; in place.
+
+    Args:
+      operations: Of a module, which are changed.
+      partitions: How each input of one replica is cut, batch dimension first, or None.
+    """
+    from jax.extend.mlir import ir
+
+    cuts = _list_cuts(partitions)
+    for operation in _find(operations, "concatenate") if cuts else ():
+        dimension = ir.IntegerAttr(operation.attributes["dimension"]).value
+        rank = len(ir.RankedTensorType(operation.results[0].type).shape)
+        fitting = [cut for cut in cuts if len(cut) == rank]
+        if not fitting or any(cut[dimension] > 1 for cut in fitting):
+            _constrain_result(operation, _REPLICATED)
+
+
+def _list_cuts(partitions: Sequence[Sequence[int] | None]) -> list[list[int]]:
+    """Returns how inputs are cut; nothing where only batches are."""
+    cuts = [list(cut) for cut in partitions if cut]
+    return cuts if any(max(cut[1:], default=1) > 1 for cut in cuts) else []
+
+
+def _find(operations: Iterable[Any], name: str) -> list[Any]:
+    return [operation for operation in operations if operation.name.split(".")[-1] == name]
 
 
 def _read(operation: Any) -> _Convolution:
