@@ -166,21 +166,22 @@ def total_variation_model_fn(features, labels, mode, params):
     return tpu_estimator.TPUEstimatorSpec(mode, loss=loss, train_op=train_op)
 
 
-def test_what_joins_parts_of_flattened_images_has_the_same_gradient(tmp_path):
+def test_gradients_where_the_partitioner_alone_has_wrong_ones(tmp_path):
     def input_fn(params):
         return tf.data.Dataset.from_tensors({"image": IMAGES[:4]}).repeat()
 
     kernels = []
-    for cores in (1, 4):
-        dims = [{"image": CUTS[cores][0]["image"]}] if cores > 1 else None
-        tpu = {**V2, "num_cores_per_replica": cores, "input_partition_dims": dims}
+    # Rows and columns; rows and channels.
+    for cut in (None, [1, 2, 2, 1], [1, 2, 1, 2]):
+        dims = {"num_cores_per_replica": 4, "input_partition_dims": [{"image": cut}]} if cut else {}
         estimator = make_tpu_estimator(
-            tmp_path / str(cores), total_variation_model_fn, replicas=1, tpu=tpu,
-            train_batch_size=4,
+            tmp_path / str(len(kernels)), total_variation_model_fn, replicas=1,
+            tpu={**V2, **dims}, train_batch_size=4,
         )  # fmt: skip
         estimator.train(input_fn, steps=4)
         kernels.append(estimator.get_variable_value("conv2d/kernel"))
-    np.testing.assert_allclose(*kernels, rtol=1e-4, atol=1e-5)
+    for kernel in kernels[1:]:
+        np.testing.assert_allclose(kernel, kernels[0], rtol=1e-4, atol=1e-5)
 
 
 def test_placement_on_cores_does_no_harm_on_a_host(tmp_path):

@@ -6,9 +6,11 @@ error,
 
 - where the two feature maps of a kernel's gradient were cut in different ways;
 - where a dimension was so short that a core had a single row or none;
-- for grouped (depthwise) convolutions where the batch was cut as well as another dimension.
+- for grouped (depthwise) convolutions where the batch was cut as well as another dimension;
+- where feature maps are cut in fewer parts than there are cores, because the input was cut in
+  channels, too: the gradient of the kernel was added up over too many cores.
 
-So all feature maps of a convolution are cut as the input was, and the last two kinds not at all.
+So all feature maps of a convolution are cut as the input was, and the last three kinds not at all.
 
 It adds the parts of a concatenation up over too many cores where its result is cut in fewer parts
 than there are cores: after a reshape that merges two cut dimensions, for example. So concatenations
@@ -154,6 +156,8 @@ def _choose_cut(
         batch, spatial = cores, [1] * len(first.spatial)
     else:
         return None
+    if batch * math.prod(spatial) != cores:
+        return None  # channels are cut, too
     if batch > 1 and max(spatial, default=1) > 1 and convolution.is_grouped:
         return None
     for feature in convolution.maps:
@@ -186,13 +190,7 @@ def _describe(feature: _FeatureMap, cut: tuple[int, tuple[int, ...]], cores: int
     parts[feature.batch] = batch
     for dimension, count in zip(feature.spatial, spatial, strict=True):
         parts[dimension] = count
-    copies = cores // math.prod(parts)
-    if copies == cores:
-        return _REPLICATED
-    listed = ",".join(map(str, parts))
-    if copies == 1:
-        return f"{{devices=[{listed}]<=[{cores}]}}"
-    return f"{{devices=[{listed},{copies}]<=[{cores}] last_tile_dim_replicate}}"
+    return f"{{devices=[{','.join(map(str, parts))}]<=[{cores}]}}"
 
 
 def _make_constraint(value: Any, sharding: str) -> Any:
