@@ -34,7 +34,7 @@ def test_what_is_given_is_kept():
         (
             {"deploy_args": {"machine_typ": "x"}},
             ValueError,
-            "`machine_typ` is not a aiplatform.Model.deploy.*Did you mean `machine_type`",
+            "`machine_typ` is not an aiplatform.Model.deploy.*Did you mean `machine_type`",
         ),
         ({"deploy_args": {"labels": {1, 2}}}, TypeError, "only what JSON can say"),
     ],
