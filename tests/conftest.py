@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 
 # Before TensorFlow is imported: no start-up noise, and TF1 layers.
@@ -13,6 +14,9 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 import helpers.devices  # before jax can start: it makes the virtual devices  # noqa: F401
 import pytest
+
+# Ignored where a shell runs the tests in its background, and then by what they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """`tfx-tpu-estimator compile` on module files, with the compiler where one is needed."""
 
-import functools
 import json
 import os
 import re
@@ -89,15 +88,7 @@ def start(path, cache, *args):
     # Its own lock: another compile on this machine is not waited for.
     environ = {**os.environ, "TMPDIR": str(cache.parent)}
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command,
-        stdout=pipe,
-        stderr=pipe,
-        text=True,
-        env=environ,
-        # Where the tests run in a shell's background it is ignored.
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environ)
 
 
 def wait_for(process, text):
@@ -110,7 +101,7 @@ def wait_for(process, text):
 def list_compilers(parent):
     """The compiler processes whose parent is `parent`."""
     done = subprocess.run(
-        ["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True
+        ["ps", "-ewwo", "pid,ppid,args"], capture_output=True, text=True, check=True
     )
     rows = [line.split(None, 2) for line in done.stdout.splitlines()[1:]]
     return [int(pid) for pid, ppid, args in rows if int(ppid) == parent and "child" in args]

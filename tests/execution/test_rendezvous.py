@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import dataclasses
+import gc
+import os
 import socket
 import struct
 import time
@@ -154,5 +156,18 @@ def test_a_process_that_is_gone_has_ended():
     # As the system does with what a killed process has not read.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
+    assert chief.wait_for_ends(300)
+    chief.end()
+
+
+def test_a_connection_left_open_lasts_as_long_as_the_process():
+    chief, other = meet_and_return(make_places(2))
+    (connection,) = other._connections
+    descriptor = connection.fileno()
+    other.leave_open()
+    del connection, other
+    gc.collect()
+    assert not chief.wait_for_ends(0.01)
+    os.close(descriptor)
     assert chief.wait_for_ends(300)
     chief.end()

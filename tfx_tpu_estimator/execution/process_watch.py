@@ -23,8 +23,7 @@ _SILENT_SECS = 5.0
 # So long a process may take to end by its own error after another one has gone.
 _GRACE_SECS = 4.0
 # So long a chief that failed keeps the table, for the others to read why.
-_LINGER_SECS = 10.0
-_EXIT_SECS = 1.0
+_LINGER_SECS = 30.0
 # All processes want to leave then, and only have to hear that the others do.
 _LEAVE_SECS = 60.0
 _ROOT = "tfx_tpu_estimator"
@@ -48,7 +47,6 @@ class ProcessWatch:
         self._failed = False
         self._stopping = threading.Event()
         self._gone_since: float | None = None
-        self._silent: list[int] = []
         self._thread = threading.Thread(
             target=self._run, name="tfx_tpu_estimator_watch", daemon=True
         )
@@ -76,8 +74,7 @@ class ProcessWatch:
         """Returns which processes are gone, and why if they said so; takes some seconds."""
         gone = self._list_gone()
         if not gone:
-            self._silent = self._find_silent()
-            gone = dict.fromkeys(self._silent, "it gives no sign of life")
+            gone = dict.fromkeys(self._find_silent(), "it gives no sign of life")
         names = [f"{self._place.names[i]}: {reason}" for i, reason in sorted(gone.items())]
         which = "; ".join(names) or "the connection to another process broke"
         return (
@@ -111,13 +108,10 @@ class ProcessWatch:
 
     def _linger(self) -> None:
         """Lets the other processes end first: with process 0 goes what they learn reasons from."""
-        if self._place.process_id:
-            return
-        others = set(range(1, self._place.num_processes)) - set(self._silent)
-        end = time.monotonic() + _LINGER_SECS
-        while not others <= set(self._list_gone()) and time.monotonic() < end:
-            time.sleep(_EXIT_SECS / 10)
-        time.sleep(_EXIT_SECS)
+        if self._place.process_id == 0:
+            self._meeting.wait_for_ends(_LINGER_SECS)
+        else:
+            self._meeting.leave_open()
 
     def _stop(self) -> None:
         self._stopping.set()

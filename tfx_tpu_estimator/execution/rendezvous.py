@@ -25,7 +25,7 @@ class Meeting:
     """The connections of process 0 with each of the others, or of another one with it.
 
     Args:
-      connections: The connections; they are closed by `end`, or with the process.
+      connections: The connections; they are closed by `end`, or when nobody has this any more.
     """
 
     def __init__(self, connections: Iterable[socket.socket]):
@@ -52,6 +52,12 @@ class Meeting:
                 # Also where a child of this process has inherited it.
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
+        self._connections.clear()
+
+    def leave_open(self) -> None:
+        """Leaves it to the system to close the connections, when this process is gone."""
+        for connection in self._connections:
+            connection.detach()
         self._connections.clear()
 
 
