@@ -239,9 +239,10 @@ def test_several_iterators_end_with_the_first(tmp_path):
 @pytest.mark.parametrize("nan_at", [1, 2, 13])
 def test_a_nan_stops_at_its_step(tmp_path, nan_at):
     def model_fn(features, labels, mode, params):
-        spec = linear_model_fn(features, labels, mode, params)
         step = tf1.train.get_global_step().read_value()
         bad = tf.cast(tf.where(step >= nan_at - 1, np.nan, 0.0), tf.float32)
+        with tf.control_dependencies([bad]):  # read before this step adds to it
+            spec = linear_model_fn(features, labels, mode, params)
         return spec._replace(loss=spec.loss + bad)
 
     with pytest.raises(tf1.train.NanLossDuringTrainingError, match="is NaN") as caught:
