@@ -22,6 +22,7 @@ from .store import Artifact, Execution, Named
 _STATE = metadata_store_pb2.Execution.State
 _EVENT = metadata_store_pb2.Event
 _INPUTS = (_EVENT.INPUT, _EVENT.DECLARED_INPUT, _EVENT.INTERNAL_INPUT)
+_NODE = "component_id"
 _OUTPUTS = (_EVENT.OUTPUT, _EVENT.DECLARED_OUTPUT, _EVENT.INTERNAL_OUTPUT)
 
 
@@ -115,17 +116,17 @@ class MetadataLineage:
     def _to_execution(self, execution: Any) -> Execution:
         names = {c.type: c.name for c in self._store.get_contexts_by_execution(execution.id)}
         pipeline = names.get("pipeline", "")
+        values = {**_read_values(execution.properties), **_read_values(execution.custom_properties)}
+        # What TFX's launcher of Airflow 2 records: no context of the node, and None as a text.
+        node = names.get("node", values.get(_NODE) or execution.type)
         return Execution(
             id=execution.id,
             type=execution.type,
-            node=names.get("node", execution.type).removeprefix(f"{pipeline}."),
+            node=node.removeprefix(f"{pipeline}."),
             pipeline=pipeline,
             run=names.get("pipeline_run", ""),
             state=_STATE.Name(execution.last_known_state),
-            properties={
-                **_read_values(execution.properties),
-                **_read_values(execution.custom_properties),
-            },
+            properties={key: value for key, value in values.items() if value != "None"},
             time=execution.last_update_time_since_epoch,
         )
 

@@ -8,6 +8,10 @@ import pytest
 from helpers import airflow_runs, pipeline_runs
 
 from tfx_tpu_estimator.pipelines.airflow import AirflowConfig, write_dag
+from tfx_tpu_estimator.pipelines.lineage.finding import find_model
+from tfx_tpu_estimator.pipelines.lineage.mlmd_store import MetadataLineage
+from tfx_tpu_estimator.pipelines.lineage.recorded_run import read_recorded_run
+from tfx_tpu_estimator.pipelines.lineage.retraining import retrain
 from tfx_tpu_estimator.pipelines.report import read_latest_run
 
 # Airflow's processes load TFX anew, and migrate a database first.
@@ -48,6 +52,11 @@ def test_airflow_makes_the_model_of_the_local_runner(tmp_path):
     assert pushed["pushed_digest"] == report.artifacts["Model"]["model_digest"]
     assert os.path.exists(os.path.join(pushed["pushed_destination"], "saved_model.pb"))
     _check_later_runs(environment, output, report)
+    store = MetadataLineage(str(output / "metadata.sqlite"))
+    run = read_recorded_run(
+        store, find_model(store, report.artifacts["PushedModel"]["pushed_destination"])
+    )
+    assert retrain(run, str(tmp_path / "again")).identical
 
 
 def _check_later_runs(environment, output, first):
