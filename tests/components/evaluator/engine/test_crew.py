@@ -113,7 +113,8 @@ def test_nobody_else_is_started_for_little(plan, files):
 
 
 def test_what_goes_wrong_there_is_raised_here(crew, plan, tmp_path):
-    file = write_scored_examples(tmp_path / "nan", nan=True)
+    # A single block: the error leaves no other to the process.
+    file = write_scored_examples(tmp_path / "nan", count=32, nan=True)
     adding = Adding(plan)
     with pytest.raises(NotANumberError, match="predicts NaN for 1 of 2 examples") as caught:
         list(crew.evaluate(lambda block: adding.start(), read_for(crew, [file])))
