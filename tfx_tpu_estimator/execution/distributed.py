@@ -18,7 +18,7 @@ from tfx_tpu_estimator.config.processes import ProcessPlace, resolve_place
 from tfx_tpu_estimator.execution import jax_processes
 from tfx_tpu_estimator.execution.chief_choices import ChiefChoices
 from tfx_tpu_estimator.execution.process_watch import ProcessWatch
-from tfx_tpu_estimator.execution.rendezvous import Meeting, meet
+from tfx_tpu_estimator.execution.rendezvous import meet
 from tfx_tpu_estimator.lowering import jax_compat
 
 _logger = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class ProcessGroup:
 
     Args:
       place: This process's place; None for a process that runs alone.
-      meeting: What connects it with the others, if there are any.
+      watch: Watches the others, if there are any.
 
     Attributes:
       count: Number of processes.
@@ -48,16 +48,14 @@ class ProcessGroup:
       (3, 4)
     """
 
-    def __init__(self, place: ProcessPlace | None = None, meeting: Meeting | None = None):
+    def __init__(self, place: ProcessPlace | None = None, watch: ProcessWatch | None = None):
         self.place = place
         self.count = 1 if place is None else place.num_processes
         self.index = 0 if place is None else place.process_id
         self._gathering: Any = None
         self._rows_of_choices = 0
         self._waits = 0
-        self._watch = None
-        if place is not None and meeting is not None:
-            self._watch = ProcessWatch(place, jax_processes.get_client(), meeting)
+        self._watch = watch
 
     @property
     def is_chief(self) -> bool:
@@ -234,7 +232,7 @@ def _join(place: ProcessPlace) -> ProcessGroup:
     )
     meeting = meet(place)
     jax_processes.join(place)
-    group = ProcessGroup(place, meeting)
+    group = ProcessGroup(place, ProcessWatch(place, jax_processes.get_client(), meeting))
     group.start()
     _joined.append(group)
     return group

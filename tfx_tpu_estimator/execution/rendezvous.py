@@ -166,9 +166,7 @@ def _describe_missing(place: ProcessPlace, present: dict[int, Any]) -> str:
 
 
 def _call(place: ProcessPlace) -> socket.socket:
-    host, _, port = place.coordinator.rpartition(":")
     deadline = time.monotonic() + place.timeout_secs
-    hello = {"process": place.process_id, "count": place.num_processes}
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -176,21 +174,34 @@ def _call(place: ProcessPlace) -> socket.socket:
                 f"{place.names[0].capitalize()} did not answer at {place.coordinator} within "
                 f"{place.timeout_secs:g} s. See its log, and whether this process can reach it."
             )
-        server, reply = None, None
+        answer = _say_hello(place, left)
+        if answer is None:
+            time.sleep(min(_RETRY_SECS, max(0.0, deadline - time.monotonic())))
+            continue
+        server, reply = answer
+        if "error" in reply:
+            server.close()
+            raise (TimeoutError if reply["kind"] == "timeout" else ValueError)(reply["error"])
+        return server
+
+
+def _say_hello(place: ProcessPlace, seconds: float) -> tuple[socket.socket, dict[str, Any]] | None:
+    """Calls process 0; returns the connection and what it says, or None without an answer."""
+    host, _, port = place.coordinator.rpartition(":")
+    hello = {"process": place.process_id, "count": place.num_processes}
+    with contextlib.ExitStack() as stack:
         try:
-            server = socket.create_connection((host.strip("[]"), int(port)), timeout=left)
+            server = socket.create_connection((host.strip("[]"), int(port)), timeout=seconds)
+            stack.enter_context(server)
             server.sendall(json.dumps(hello).encode() + b"\n")
             server.settimeout(place.timeout_secs + _REPLY_SECS)
             reply = _read(server)
         except OSError:
-            reply = None
-        if server is not None and reply is not None and "error" not in reply:
-            return server
-        if server is not None:
-            server.close()
-        if reply is not None:
-            raise (TimeoutError if reply["kind"] == "timeout" else ValueError)(reply["error"])
-        time.sleep(min(_RETRY_SECS, max(0.0, deadline - time.monotonic())))
+            return None
+        if reply is None:
+            return None
+        stack.pop_all()
+        return server, reply
 
 
 def _read(connection: socket.socket) -> dict[str, Any] | None:
