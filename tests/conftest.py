@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 
 # Before TensorFlow is imported: no start-up noise, and TF1 layers.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -17,6 +19,21 @@ import pytest
 
 # Ignored where a shell runs the tests in its background, and then by what they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config):
+    """What tests, and the processes that they start, leave as temporary files goes with the run.
+
+    TFX leaves a copy of itself, and an Estimator without a model_dir the one it makes. `tmp_path`
+    stays where it is, so that what a failed test wrote can be looked at.
+    """
+    if hasattr(config, "workerinput"):  # the folder is made by who starts the workers
+        return
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+    folder = tempfile.mkdtemp(prefix="tests-")
+    os.chmod(folder, 0o755)  # database servers run as another user
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,6 @@ class Project:
                 components=[examples, schema, trainer, evaluator, pusher],
                 metadata_connection_config=self.connection,
                 enable_cache=True,
-                beam_pipeline_args=["--direct_num_workers=1"],
             )
         )
 
