@@ -1,6 +1,7 @@
 """`tfx-tpu-estimator check`: what is said about a program without running it."""
 
 import json
+import pathlib
 import subprocess
 import sys
 import textwrap
@@ -204,6 +205,129 @@ def test_methods_that_a_model_fn_calls_are_part_of_it(tmp_path):
                 return self.net(tf.boolean_mask(x, x > 0))
     """
     report = check(tmp_path, main=source)
+    assert set(find(report, Level.ATTENTION)) == {"tf.boolean_mask"}
+
+
+NETS = {
+    "nets/__init__.py": "from .cnn import build as from_package",
+    "nets/cnn.py": """
+        import tensorflow.compat.v1 as tf
+        from . import layers
+
+        class Net:
+            def __call__(self, x):
+                return layers.crop(x)
+
+        def build(x):
+            return Net()(x)
+
+        def unused(x):
+            return tf.unique(x)
+    """,
+    "nets/layers.py": """
+        import tensorflow.compat.v1 as tf
+
+        def crop(x):
+            return tf.image.crop_and_resize(x, 1, 2, [3, 3])
+    """,
+    "training.py": """
+        import tensorflow.compat.v1 as tf
+
+        def make_train_op(loss):
+            return tf.tpu.CrossShardOptimizer(tf.train.AdamOptimizer()).minimize(loss)
+    """,
+}
+
+
+@pytest.mark.parametrize(
+    ("imported", "called", "expected"),
+    [
+        ("import nets.cnn", "nets.cnn.build(x)", {"tf.image.crop_and_resize"}),
+        ("import nets.cnn as cnn", "cnn.build(x)", {"tf.image.crop_and_resize"}),
+        ("from nets import cnn", "cnn.build(x)", {"tf.image.crop_and_resize"}),
+        ("from nets.cnn import build as make", "make(x)", {"tf.image.crop_and_resize"}),
+        ("from nets import from_package", "from_package(x)", {"tf.image.crop_and_resize"}),
+        ("from nets.cnn import Net", "Net()(x)", {"tf.image.crop_and_resize"}),
+        ("from nets.cnn import Net, unused", "len(x)", set()),
+    ],
+)
+def test_what_a_model_fn_calls_in_other_files_is_part_of_it(tmp_path, imported, called, expected):
+    for name, text in NETS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(textwrap.dedent(text))
+    source = f"""
+        import training
+        {imported}
+        from tfx_tpu_estimator import TPUEstimatorSpec
+
+        def model_fn(features, labels, mode, params):
+            x = features["x"]
+            return TPUEstimatorSpec(mode, loss={called}, train_op=training.make_train_op(x))
+
+        def other_model_fn(features, labels, mode, params):
+            return TPUEstimatorSpec(mode, loss={called})
+    """
+    report = check(tmp_path, main=source)
+    found = [finding for finding in report.findings if finding.level is Level.ATTENTION]
+    assert {finding.what for finding in found} == expected
+    places = {(pathlib.Path(f.path).relative_to(tmp_path.resolve()), f.line) for f in found}
+    assert len(places) == len(found)
+    assert {str(path) for path, _ in places} == ({"nets/layers.py"} if expected else set())
+
+
+def test_modules_that_are_not_found(tmp_path):
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "__init__.py").touch()
+    (tmp_path / "nets" / "cnn.py").write_text("from . import gone_too\nfrom .layers import crop\n")
+    source = """
+        import sys, os.path, xml.dom.minidom
+        import numpy.no_such_module
+        from no_such_package import model
+        import no_such_package.model
+        from nets.gone import build
+        from nets import cnn
+        import tensorflow_estimator.no_such_module
+        try:
+            import ujson as json
+        except ImportError:
+            import json
+
+        def model_fn():
+            import no_such_package
+            import no_such_library
+    """
+    report = check(tmp_path, main=source)
+    found = [f for f in report.findings if f.what.startswith("import ")]
+    assert [(pathlib.Path(f.path).name, f.line, f.what) for f in found] == [
+        ("main.py", 4, "import no_such_package"),
+        ("main.py", 6, "import nets.gone"),
+        ("main.py", 16, "import no_such_library"),
+        ("cnn.py", 2, "import .layers"),
+    ]
+    assert all(f.level is Level.ATTENTION and "install it" in f.advice for f in found)
+
+
+def test_files_that_import_each_other_are_followed_once(tmp_path):
+    source = """
+        import other
+        from other import nothing
+        from tfx_tpu_estimator import TPUEstimatorSpec
+
+        def model_fn(features, labels, mode, params):
+            return TPUEstimatorSpec(mode, loss=other.net(nothing(features)))
+
+        def net(x):
+            return other.net(x)
+    """
+    other = """
+        import tensorflow.compat.v1 as tf
+        import main
+        from main import nothing
+
+        def net(x):
+            return main.net(tf.boolean_mask(x, x > 0))
+    """
+    report = check(tmp_path, main=source, other=other)
     assert set(find(report, Level.ATTENTION)) == {"tf.boolean_mask"}
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
+from tfx_tpu_estimator.compat.called_definitions import (
+    CalledDefinitions,
+    Definition,
+    list_calls,
+    list_parts,
+)
 from tfx_tpu_estimator.compat.findings import Finding, Level
+from tfx_tpu_estimator.compat.program import SourceFile
 
 _STRATEGIES = ("train_distribute", "eval_distribute", "experimental_distribute")
 _ON_HOST = "Runs on the host, if it depends on the input only; else "
@@ -25,36 +32,38 @@ _DEVICE_CALLS = {
 }
 _SUMMARIES = ("scalar", "histogram", "image", "audio", "text", "tensor_summary")
 _HOST_PARTS = ("strings", "lookup")
-_DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 
-def check_code(path: str, tree: ast.Module, uses_tpu_estimator: bool) -> list[Finding]:
-    """Returns findings about a file's code.
+def check_code(
+    file: SourceFile, called: CalledDefinitions, uses_tpu_estimator: bool
+) -> list[Finding]:
+    """Returns findings about a file's code, and about what its model_fns call in other files.
 
     Args:
-        path: The file.
-        tree: What `ast.parse` returned.
+        file: The file.
+        called: Of the program.
         uses_tpu_estimator: Whether the program makes a TPUEstimator; otherwise nothing runs on
             devices.
     """
-    found = list(_check_keywords(tree))
-    found += _check_functions(tree)
+    found = [*_check_keywords(file.tree), *_check_functions(file.tree)]
+    functions = list(_list_functions(file.tree)) if uses_tpu_estimator else []
     if uses_tpu_estimator:
-        found += _check_calls(tree)
-        for function in _list_functions(tree):
-            if _is_model_fn(function):
-                found += _check_model_fn(function, [function, *_list_called(function, tree)])
-            elif _is_input_fn(function):
-                found += _check_input_fn(function)
-    unique = dict.fromkeys(found)
-    return [Finding(path, line, level, what, advice) for line, level, what, advice in unique]
+        found += _check_calls(file.tree)
+    for function in functions:
+        if not _is_model_fn(function) and _is_input_fn(function):
+            found += _check_input_fn(function)
+    findings = [Finding(str(file.path), *each) for each in found]
+    for function in filter(_is_model_fn, functions):
+        model_fn = Definition(file.path, function)
+        findings += _check_model_fn(function.name, [model_fn, *called.list_called(model_fn)])
+    return list(dict.fromkeys(findings))
 
 
 _Found = tuple[int, Level, str, str]
 
 
 def _check_keywords(tree: ast.Module) -> Iterator[_Found]:
-    for call in _list_calls(tree):
+    for call in list_calls(tree):
         for keyword in call.keywords:
             is_none = isinstance(keyword.value, ast.Constant) and keyword.value.value is None
             if keyword.arg in _STRATEGIES and not is_none:
@@ -86,7 +95,7 @@ def _check_functions(tree: ast.Module) -> Iterator[_Found]:
 
 
 def _check_calls(tree: ast.Module) -> Iterator[_Found]:
-    for call in _list_calls(tree):
+    for call in list_calls(tree):
         name = _last_name(call)
         given = {keyword.arg for keyword in call.keywords}
         if "training_chief_hooks" in given:
@@ -111,30 +120,32 @@ def _takes_input_fn(call: ast.Call) -> bool:
     if any(keyword.arg == "input_fn" for keyword in call.keywords):
         return True
     first = call.args[0] if call.args else None
-    chain = _chain(first) if isinstance(first, ast.Name | ast.Attribute) else []
+    chain = list_parts(first) if isinstance(first, ast.Name | ast.Attribute) else []
     return bool(chain) and "input_fn" in chain[-1]
 
 
-def _check_model_fn(function: ast.FunctionDef, parts: Sequence[ast.AST]) -> Iterator[_Found]:
-    """Checks a model_fn and what it calls, which `parts` are."""
-    calls = [call for part in parts for call in _list_calls(part)]
-    names = {_last_name(call) for call in calls}
-    nodes = (node for part in parts for node in ast.walk(part))
+def _check_model_fn(name: str, parts: Sequence[Definition]) -> Iterator[Finding]:
+    """Checks a model_fn, the first of `parts`, and what it calls, the others."""
+    names = {_last_name(call) for part in parts for call in list_calls(part.node)}
+    nodes = (node for part in parts for node in ast.walk(part.node))
     references = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     trains = {"minimize", "apply_gradients"} & names
     if trains and "CrossShardOptimizer" not in references | names:
-        yield (
-            function.lineno,
+        yield Finding(
+            str(parts[0].path),
+            parts[0].node.lineno,
             Level.ATTENTION,
-            f"{function.name}: no CrossShardOptimizer",
+            f"{name}: no CrossShardOptimizer",
             "With use_tpu=True wrap the optimizer in tf.compat.v1.tpu.CrossShardOptimizer.",
         )
-    for call in calls:
-        yield from _check_device_call(call)
+    for part in parts:
+        for call in list_calls(part.node):
+            for found in _check_device_call(call):
+                yield Finding(str(part.path), *found)
 
 
 def _check_device_call(call: ast.Call) -> Iterator[_Found]:
-    chain = _chain(call.func)
+    chain = list_parts(call.func)
     if len(chain) < 2:
         return
     if chain[-1] in _DEVICE_CALLS:
@@ -154,7 +165,7 @@ def _check_device_call(call: ast.Call) -> Iterator[_Found]:
 def _check_input_fn(function: ast.FunctionDef) -> Iterator[_Found]:
     if "predict" in function.name or "serving" in function.name:
         return
-    for call in _list_calls(function):
+    for call in list_calls(function):
         name = _last_name(call)
         if name not in ("batch", "map_and_batch", "padded_batch"):
             continue
@@ -168,39 +179,6 @@ def _list_functions(tree: ast.AST) -> Iterator[ast.FunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
-def _list_called(function: ast.AST, tree: ast.Module) -> list[ast.AST]:
-    """Returns the functions and classes of the file that a function calls, directly or not.
-
-    A function that is handed on, as those of a host_call are, is none.
-    """
-    found: list[ast.AST] = []
-    waiting = [function]
-    while waiting:
-        for called in _list_called_directly(waiting.pop(), tree):
-            if called is not function and called not in found:
-                found.append(called)
-                waiting.append(called)
-    return found
-
-
-def _list_called_directly(function: ast.AST, tree: ast.Module) -> Iterator[ast.AST]:
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    methods = next((node.body for node in classes if function in node.body), [])
-    for call in _list_calls(function):
-        chain = _chain(call.func)
-        if len(chain) == 1:
-            body: Sequence[ast.AST] = tree.body
-        elif len(chain) == 2 and chain[0] == "self":
-            body = methods
-        else:
-            continue
-        yield from (n for n in body if isinstance(n, _DEFINITIONS) and n.name == chain[-1])
-
-
-def _list_calls(tree: ast.AST) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-
-
 def _is_model_fn(function: ast.FunctionDef) -> bool:
     arguments = {argument.arg for argument in function.args.args}
     return {"features", "mode"} <= arguments
@@ -212,16 +190,5 @@ def _is_input_fn(function: ast.FunctionDef) -> bool:
 
 
 def _last_name(call: ast.Call) -> str:
-    chain = _chain(call.func)
+    chain = list_parts(call.func)
     return chain[-1] if chain else ""
-
-
-def _chain(node: ast.AST) -> list[str]:
-    """Returns ['tf', 'summary', 'scalar'] of `tf.summary.scalar`; the end only of `f().g`."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        parts.append(node.id)
-    return parts[::-1]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import importlib.machinery
+import importlib.util
 import pathlib
+import sys
 import sysconfig
 import types
 from collections.abc import Sequence
@@ -25,10 +27,12 @@ class SourceFile:
 
     Attributes:
         path: Where it is.
+        tree: What `ast.parse` returned.
         names: What it uses.
     """
 
     path: pathlib.Path
+    tree: ast.Module
     names: SourceNames
 
     @property
@@ -59,7 +63,7 @@ def read_text(text: str) -> SourceFile:
     Raises:
         SyntaxError: If it is no Python.
     """
-    return SourceFile(pathlib.Path("<source>"), scan_source(ast.parse(text)))
+    return _scan(pathlib.Path("<source>"), text)
 
 
 def read_program(path: pathlib.Path, search: Sequence[str]) -> list[SourceFile]:
@@ -79,15 +83,45 @@ def read_program(path: pathlib.Path, search: Sequence[str]) -> list[SourceFile]:
         if current in found:
             continue
         try:
-            names = scan_source(ast.parse(current.read_bytes(), filename=str(current)))
+            found[current] = _scan(current, current.read_bytes())
         except SyntaxError:
             if current == path:
                 raise
             continue  # found when it is imported, by Python itself
-        found[current] = SourceFile(current, names)
-        for module in names.modules:
-            waiting.extend(_find_module(module, current, search))
+        for module in found[current].names.modules:
+            waiting.extend(_find_module(module, current, search)[0])
     return list(found.values())
+
+
+def find_module_file(
+    name: str, importer: pathlib.Path, search: Sequence[str]
+) -> tuple[pathlib.Path | None, list[str]]:
+    """Returns the program's own file that defines a name, and the name's parts within it.
+
+    Args:
+        name: As `SourceNames.bound` has it: `package.module.function`, `.module.function`.
+        importer: The file that imports it.
+        search: Directories where imports are looked up, as in `sys.path`.
+    """
+    files, rest = _find_module(name, importer, search)
+    return (files[-1] if files else None), rest
+
+
+def has_module(module: str, importer: pathlib.Path, search: Sequence[str]) -> bool:
+    """Returns whether a module is found; only its top level, if it is not the program's own.
+
+    Args:
+        module: As an import names it: `package.module`, `.module`.
+        importer: The file that imports it.
+        search: Directories where imports are looked up, as in `sys.path`.
+    """
+    files, rest = _find_module(module, importer, search)
+    if not rest or files or module.startswith("."):
+        return not rest
+    top = module.partition(".")[0]
+    # A library's, built in, or found by other means than a path, as what is installed for editing.
+    found = len(rest) <= module.count(".") or top in sys.modules
+    return found or importlib.util.find_spec(top) is not None
 
 
 def is_own_file(path: str) -> bool:
@@ -98,25 +132,32 @@ def is_own_file(path: str) -> bool:
     return not path.startswith(sysconfig.get_paths()["stdlib"])
 
 
-def _find_module(module: str, importer: pathlib.Path, search: Sequence[str]) -> list[pathlib.Path]:
-    """Returns the files of the packages and the module that an import of the program reads."""
+def _scan(path: pathlib.Path, text: str | bytes) -> SourceFile:
+    tree = ast.parse(text, filename=str(path))
+    return SourceFile(path, tree, scan_source(tree))
+
+
+def _find_module(
+    module: str, importer: pathlib.Path, search: Sequence[str]
+) -> tuple[list[pathlib.Path], list[str]]:
+    """Returns the files of the program that an import reads, and what of the name is no module."""
     level = len(module) - len(module.lstrip("."))
     where = list(search)
     if level:
         where = [str(importer.parents[level - 1])]
-    files = []
-    for part in module.lstrip(".").split("."):
-        spec = importlib.machinery.PathFinder.find_spec(part, where) if part else None
+    files: list[pathlib.Path] = []
+    parts = [part for part in module.lstrip(".").split(".") if part]
+    while parts:
+        spec = importlib.machinery.PathFinder.find_spec(parts[0], where)
         if spec is None:
             break
+        del parts[0]
         if spec.origin and spec.origin.endswith(".py") and is_own_file(spec.origin):
             files.append(pathlib.Path(spec.origin))
-        if not spec.submodule_search_locations:
-            break
-        where = list(spec.submodule_search_locations)
+        where = list(spec.submodule_search_locations or ())
         if not any(is_own_file(location) for location in where):
             break
-    return files
+    return files, parts
 
 
 def _is_below_tf(name: str) -> bool:

@@ -11,7 +11,9 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
+from tfx_tpu_estimator.compat.called_definitions import CalledDefinitions
 from tfx_tpu_estimator.compat.check_code import check_code
+from tfx_tpu_estimator.compat.check_imports import check_imports
 from tfx_tpu_estimator.compat.check_names import check_names
 from tfx_tpu_estimator.compat.findings import Finding, Level
 from tfx_tpu_estimator.compat.program import read_program
@@ -79,19 +81,23 @@ def check_program(path: str) -> Report:
     if not main.is_file():
         raise FileNotFoundError(f"there is no file {path!r}.")
     main = main.resolve()
-    files = read_program(main, [str(main.parent), os.getcwd(), *sys.path[1:]])
+    search = [str(main.parent), os.getcwd(), *sys.path[1:]]
+    files = read_program(main, search)
     tf1 = any(file.tf1_names for file in files)
-    trees = [ast.parse(file.path.read_bytes(), filename=str(file.path)) for file in files]
-    form = find_module_form(trees[0])
-    uses_tpu = any(map(_uses_tpu_estimator, trees))
-    findings = [
+    form = find_module_form(files[0].tree)
+    uses_tpu = any(_uses_tpu_estimator(file.tree) for file in files)
+    called = CalledDefinitions(files, search)
+    found = [
         finding
-        for file, tree in zip(files, trees, strict=True)
+        for file in files
         for finding in (
+            *check_imports(file, search),
             *_judge_supplied(check_names(file, tf1), form),
-            *check_code(str(file.path), tree, uses_tpu),
+            *check_code(file, called, uses_tpu),
         )
     ]
+    # A function that model_fns of two files call is found twice.
+    findings = list(dict.fromkeys(found))
     findings.sort(key=lambda f: (f.path != str(main), f.path, f.line))
     return Report(
         main=str(main),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _ROOTS = ("tensorflow", "tensorflow_estimator")
 
@@ -32,11 +32,13 @@ class SourceNames:
     Attributes:
         uses: Names below `tensorflow` and `tensorflow_estimator`, in order of lines.
         modules: Absolute names of all modules that are imported; `.name` where relative.
+        bound: What each name that an import binds stands for, as absolute or relative names.
         top_level: Whether `tensorflow` itself is imported, as TensorFlow 1 programs do.
     """
 
     uses: tuple[NameUse, ...]
     modules: tuple[str, ...]
+    bound: Mapping[str, str]
     top_level: bool
 
 
@@ -51,18 +53,19 @@ def scan_source(tree: ast.AST) -> SourceNames:
         >>> [use.name for use in names.uses]
         ['tensorflow', 'tensorflow.app.run']
     """
-    aliases: dict[str, str] = {}
+    bindings: dict[str, str] = {}
     uses: list[NameUse] = []
     modules: list[str] = []
     for node in ast.walk(tree):
         for module, name, bound in _list_bindings(node):
             modules.append(module)
-            full = f"{module}.{name}" if name else module
+            full = _join(module, name)
             if name:
                 modules.append(full)
+            bindings[bound] = full if name or bound != module.split(".")[0] else bound
             if is_tensorflow(full):
-                aliases[bound] = full if name or bound != module.split(".")[0] else bound
                 uses.append(NameUse(full, node.lineno, imported=True))  # pyright: ignore
+    aliases = {bound: full for bound, full in bindings.items() if is_tensorflow(full)}
     aliases.update(_list_assigned(tree, aliases))
     uses.extend(_list_expressions(tree, aliases))
     unique = {(use.name, use.line): use for use in reversed(uses)}
@@ -70,6 +73,7 @@ def scan_source(tree: ast.AST) -> SourceNames:
     return SourceNames(
         uses=tuple(ordered),
         modules=tuple(dict.fromkeys(modules)),
+        bound=bindings,
         top_level=any(use.imported and use.name == "tensorflow" for use in ordered)
         or any(use.imported and use.name.count(".") == 1 for use in ordered),
     )
@@ -78,6 +82,11 @@ def scan_source(tree: ast.AST) -> SourceNames:
 def is_tensorflow(name: str) -> bool:
     """Returns whether a dotted name is TensorFlow's or the old estimator's."""
     return name.split(".")[0] in _ROOTS
+
+
+def _join(module: str, name: str) -> str:
+    """Returns a name from a module: `a.b`, `.a` of `from . import a`, or the module's own."""
+    return f"{module}{'' if module.endswith('.') else '.'}{name}" if name else module
 
 
 def _list_bindings(node: ast.AST) -> Iterator[tuple[str, str, str]]:

@@ -111,7 +111,11 @@ def compile_partitioned(
         whole = divide_convolutions(operations, partitions, cores_per_replica)
         keep_concatenations_whole(operations, partitions)
     if whole:
-        _logger.info("%d convolutions are too small to divide: each core computes all.", whole)
+        _logger.info(
+            "%d convolutions are computed whole by each core: too small to divide, or of a kind "
+            "that XLA divides wrongly.",
+            whole,
+        )
     count = len(jax.tree_util.tree_leaves(lowered.in_avals)) - len(partitions)
     shardings = [REPLICATED] * count
     shardings += [describe_sharding(cut, cores_per_replica) for cut in partitions]
