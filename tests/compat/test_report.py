@@ -361,6 +361,14 @@ def test_what_is_in_order_is_not_mentioned(tmp_path):
     assert report.is_supported
 
 
+def test_batches_of_an_evaluation_may_be_partial(tmp_path):
+    source = model().replace("def input_fn", "def eval_input_fn")
+    assert "def eval_input_fn" in source
+    assert "batch() without drop_remainder" not in find(
+        check(tmp_path, main=source), Level.ATTENTION
+    )
+
+
 def test_places_are_those_of_the_files(tmp_path):
     report = check(
         tmp_path,
