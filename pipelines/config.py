@@ -42,8 +42,8 @@ class PipelineConfig(CheckedNames):
       custom_config: Further entries of `params`.
       enable_cache: Whether nodes whose inputs have not changed are skipped.
       beam_pipeline_args: Options for Beam, such as its runner; one process of this machine needs
-        none. Where there are any but an image or package of the workers', each node that uses Beam
-        packs TFX for them, and leaves 44 MB in the temporary folder (TFX 1.16).
+        none. With any, unless they name an image or a package for Beam's workers, each node that
+        uses Beam packs TFX for them and leaves 44 MB in the temporary folder (TFX 1.16).
 
     Raises:
       TypeError: A name is no field, with the nearest that is one.

@@ -22,7 +22,6 @@ from .store import Artifact, Execution, Named
 _STATE = metadata_store_pb2.Execution.State
 _EVENT = metadata_store_pb2.Event
 _INPUTS = (_EVENT.INPUT, _EVENT.DECLARED_INPUT, _EVENT.INTERNAL_INPUT)
-_NODE = "component_id"
 _OUTPUTS = (_EVENT.OUTPUT, _EVENT.DECLARED_OUTPUT, _EVENT.INTERNAL_OUTPUT)
 
 
@@ -118,7 +117,7 @@ class MetadataLineage:
         pipeline = names.get("pipeline", "")
         values = {**_read_values(execution.properties), **_read_values(execution.custom_properties)}
         # What TFX's launcher of Airflow 2 records: no context of the node, and None as a text.
-        node = names.get("node", values.get(_NODE) or execution.type)
+        node = names.get("node", values.get("component_id") or execution.type)
         return Execution(
             id=execution.id,
             type=execution.type,

@@ -6,6 +6,7 @@ import pathlib
 import pytest
 
 from tfx_tpu_estimator.compat import program, tf1_source
+from tfx_tpu_estimator.compat.module_finder import ModuleFinder, is_own_file
 from tfx_tpu_estimator.compat.source_scan import scan_source
 
 
@@ -48,7 +49,7 @@ def read(tmp_path, **files):
     for name, text in files.items():
         (tmp_path / f"{name}.py").write_text(text)
     path = (tmp_path / "main.py").resolve()
-    return {f.path.stem: f for f in program.read_program(path, [str(tmp_path)])}
+    return {f.path.stem: f for f in program.read_program(path, ModuleFinder([str(tmp_path)]))}
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_broken_import_is_left_to_python(tmp_path):
     ],
 )
 def test_own_files(path, own):
-    assert program.is_own_file(path) is own
+    assert is_own_file(path) is own
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from tfx_tpu_estimator.compat.program import SourceFile, find_module_file
-from tfx_tpu_estimator.compat.source_scan import is_tensorflow
+from tfx_tpu_estimator.compat.module_finder import ModuleFinder
+from tfx_tpu_estimator.compat.program import SourceFile
+from tfx_tpu_estimator.compat.source_scan import is_tensorflow, split_attributes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,15 +28,19 @@ class Definition:
 class CalledDefinitions:
     """Finds what is called in the files of a program."""
 
-    def __init__(self, files: Sequence[SourceFile], search: Sequence[str]):
+    def __init__(self, files: Sequence[SourceFile], finder: ModuleFinder):
         """Keeps the files of a program.
 
         Args:
             files: What `read_program` returned.
-            search: Directories where imports are looked up, as in `sys.path`.
+            finder: Finds what they import.
         """
         self._files = {file.path: file for file in files}
-        self._find_file = functools.cache(functools.partial(find_module_file, search=search))
+        self._finder = finder
+        classes = (
+            node for file in files for node in ast.walk(file.tree) if isinstance(node, ast.ClassDef)
+        )
+        self._siblings = {method: each.body for each in classes for method in each.body}
 
     def list_called(self, caller: Definition) -> list[Definition]:
         """Returns the functions and classes that a function calls, directly or not.
@@ -54,10 +58,11 @@ class CalledDefinitions:
 
     def _list_called_directly(self, caller: Definition) -> Iterator[Definition]:
         file = self._files[caller.path]
+        siblings = self._siblings.get(caller.node, ())
         for call in list_calls(caller.node):
             chain = list_parts(call.func)
             if len(chain) == 2 and chain[0] == "self":
-                yield from _find_in(_list_siblings(caller.node, file.tree), chain[1], file)
+                yield from _find_in(siblings, chain[1], file)
             elif chain:
                 yield from self._find(chain, file, set())
 
@@ -69,11 +74,10 @@ class CalledDefinitions:
         if bound is None or is_tensorflow(bound) or (chain[0], file.path) in seen:
             return []
         seen.add((chain[0], file.path))
-        name = ".".join([bound, *chain[1:]])
-        path, rest = self._find_file(name, file.path)
-        if path not in self._files or not rest:
+        files, rest = self._finder.find(".".join([bound, *chain[1:]]), file.path)
+        if not rest or not files or files[-1] not in self._files:
             return []
-        return self._find(rest, self._files[path], seen)
+        return self._find(rest, self._files[files[-1]], seen)
 
 
 def list_calls(tree: ast.AST) -> Iterator[ast.Call]:
@@ -83,13 +87,8 @@ def list_calls(tree: ast.AST) -> Iterator[ast.Call]:
 
 def list_parts(node: ast.AST) -> list[str]:
     """Returns ['tf', 'summary', 'scalar'] of `tf.summary.scalar`; the end only of `f().g`."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        parts.append(node.id)
-    return parts[::-1]
+    start, attributes = split_attributes(node)
+    return [start.id, *attributes] if isinstance(start, ast.Name) else attributes
 
 
 def _find_in(body: Sequence[ast.stmt], name: str, file: SourceFile) -> list[Definition]:
@@ -98,9 +97,3 @@ def _find_in(body: Sequence[ast.stmt], name: str, file: SourceFile) -> list[Defi
         for node in body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name
     ]
-
-
-def _list_siblings(function: ast.AST, tree: ast.Module) -> Sequence[ast.stmt]:
-    """Returns the body of the class that a method belongs to."""
-    classes = (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
-    return next((node.body for node in classes if function in node.body), [])

@@ -37,7 +37,7 @@ _HOST_PARTS = ("strings", "lookup")
 def check_code(
     file: SourceFile, called: CalledDefinitions, uses_tpu_estimator: bool
 ) -> list[Finding]:
-    """Returns findings about a file's code, and about what its model_fns call in other files.
+    """Returns findings about a file's code and what its model_fns call, some perhaps twice.
 
     Args:
         file: The file.
@@ -46,17 +46,16 @@ def check_code(
             devices.
     """
     found = [*_check_keywords(file.tree), *_check_functions(file.tree)]
-    functions = list(_list_functions(file.tree)) if uses_tpu_estimator else []
+    in_model_fns: list[Finding] = []
     if uses_tpu_estimator:
         found += _check_calls(file.tree)
-    for function in functions:
-        if not _is_model_fn(function) and _is_input_fn(function):
-            found += _check_input_fn(function)
-    findings = [Finding(str(file.path), *each) for each in found]
-    for function in filter(_is_model_fn, functions):
-        model_fn = Definition(file.path, function)
-        findings += _check_model_fn(function.name, [model_fn, *called.list_called(model_fn)])
-    return list(dict.fromkeys(findings))
+        for function in _list_functions(file.tree):
+            if _is_model_fn(function):
+                model_fn = Definition(file.path, function)
+                in_model_fns += _check_model_fn([model_fn, *called.list_called(model_fn)])
+            elif _is_input_fn(function):
+                found += _check_input_fn(function)
+    return [*(Finding(str(file.path), *each) for each in found), *in_model_fns]
 
 
 _Found = tuple[int, Level, str, str]
@@ -124,18 +123,19 @@ def _takes_input_fn(call: ast.Call) -> bool:
     return bool(chain) and "input_fn" in chain[-1]
 
 
-def _check_model_fn(name: str, parts: Sequence[Definition]) -> Iterator[Finding]:
+def _check_model_fn(parts: Sequence[Definition]) -> Iterator[Finding]:
     """Checks a model_fn, the first of `parts`, and what it calls, the others."""
+    model_fn = parts[0]
     names = {_last_name(call) for part in parts for call in list_calls(part.node)}
     nodes = (node for part in parts for node in ast.walk(part.node))
     references = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     trains = {"minimize", "apply_gradients"} & names
     if trains and "CrossShardOptimizer" not in references | names:
         yield Finding(
-            str(parts[0].path),
-            parts[0].node.lineno,
+            str(model_fn.path),
+            model_fn.node.lineno,
             Level.ATTENTION,
-            f"{name}: no CrossShardOptimizer",
+            f"{model_fn.node.name}: no CrossShardOptimizer",
             "With use_tpu=True wrap the optimizer in tf.compat.v1.tpu.CrossShardOptimizer.",
         )
     for part in parts:

@@ -6,13 +6,14 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from tfx_tpu_estimator.compat.findings import Finding, Level
-from tfx_tpu_estimator.compat.program import SourceFile, has_module
+from tfx_tpu_estimator.compat.module_finder import ModuleFinder
+from tfx_tpu_estimator.compat.program import SourceFile
 from tfx_tpu_estimator.compat.source_scan import is_tensorflow
 
 _ADVICE = "Not found, so neither read nor importable: install it, or add its folder to PYTHONPATH."
 
 
-def check_imports(file: SourceFile, search: Sequence[str]) -> list[Finding]:
+def check_imports(file: SourceFile, finder: ModuleFinder) -> list[Finding]:
     """Returns findings about modules that a file imports and that are not there.
 
     Those that it imports within `try` are left out: it can do without them. Names of TensorFlow
@@ -20,13 +21,13 @@ def check_imports(file: SourceFile, search: Sequence[str]) -> list[Finding]:
 
     Args:
         file: The file.
-        search: Directories where imports are looked up, as in `sys.path`.
+        finder: Finds what it imports.
     """
     lines: dict[str, int] = {}
     for module, line in _list_imported(file.tree.body):
         if is_tensorflow(module) or any(f"{module}.".startswith(f"{name}.") for name in lines):
             continue
-        if not has_module(module, file.path, search):
+        if not finder.has_module(module, file.path):
             lines[module] = line
     return [
         Finding(str(file.path), line, Level.ATTENTION, f"import {module}", _ADVICE)

@@ -16,6 +16,7 @@ from tfx_tpu_estimator.compat.check_code import check_code
 from tfx_tpu_estimator.compat.check_imports import check_imports
 from tfx_tpu_estimator.compat.check_names import check_names
 from tfx_tpu_estimator.compat.findings import Finding, Level
+from tfx_tpu_estimator.compat.module_finder import ModuleFinder
 from tfx_tpu_estimator.compat.program import read_program
 
 # Functions that module files have beside model_fn.
@@ -81,22 +82,22 @@ def check_program(path: str) -> Report:
     if not main.is_file():
         raise FileNotFoundError(f"there is no file {path!r}.")
     main = main.resolve()
-    search = [str(main.parent), os.getcwd(), *sys.path[1:]]
-    files = read_program(main, search)
+    finder = ModuleFinder([str(main.parent), os.getcwd(), *sys.path[1:]])
+    files = read_program(main, finder)
     tf1 = any(file.tf1_names for file in files)
     form = find_module_form(files[0].tree)
     uses_tpu = any(_uses_tpu_estimator(file.tree) for file in files)
-    called = CalledDefinitions(files, search)
+    called = CalledDefinitions(files, finder)
     found = [
         finding
         for file in files
         for finding in (
-            *check_imports(file, search),
+            *check_imports(file, finder),
             *_judge_supplied(check_names(file, tf1), form),
             *check_code(file, called, uses_tpu),
         )
     ]
-    # A function that model_fns of two files call is found twice.
+    # A function that two model_fns call, or one within another, is found twice.
     findings = list(dict.fromkeys(found))
     findings.sort(key=lambda f: (f.path != str(main), f.path, f.line))
     return Report(

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from tfx_tpu_estimator.compat.installation import install
-from tfx_tpu_estimator.compat.program import SourceFile, is_own_file, read_program
+from tfx_tpu_estimator.compat.module_finder import ModuleFinder, is_own_file
+from tfx_tpu_estimator.compat.program import SourceFile, read_program
 from tfx_tpu_estimator.compat.tf1_source import TF1Finder, compile_as_tf1
 
 _logger = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ def _find_module(name: str) -> tuple[str, pathlib.Path]:
 
 def _compile_program(path: pathlib.Path, tf1: bool | None) -> types.CodeType:
     """Compiles the main file and arranges how the others are loaded."""
-    files = read_program(path, sys.path)
+    files = read_program(path, ModuleFinder(sys.path))
     if tf1 is None:
         tf1 = _says_tf1(files)
     if not tf1:

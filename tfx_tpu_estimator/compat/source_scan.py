@@ -84,6 +84,15 @@ def is_tensorflow(name: str) -> bool:
     return name.split(".")[0] in _ROOTS
 
 
+def split_attributes(node: ast.AST) -> tuple[ast.AST, list[str]]:
+    """Returns the part `x` and the names ['a', 'b'] of an expression `x.a.b`."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return node, names[::-1]
+
+
 def _join(module: str, name: str) -> str:
     """Returns a name from a module: `a.b`, `.a` of `from . import a`, or the module's own."""
     return f"{module}{'' if module.endswith('.') else '.'}{name}" if name else module
@@ -113,13 +122,10 @@ def _list_assigned(tree: ast.AST, aliases: dict[str, str]) -> Iterator[tuple[str
 
 def _resolve(node: ast.AST, aliases: dict[str, str]) -> str | None:
     """Returns the whole name of `alias.a.b`, or None of another expression."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name) or node.id not in aliases:
+    start, attributes = split_attributes(node)
+    if not isinstance(start, ast.Name) or start.id not in aliases:
         return None
-    return ".".join([aliases[node.id], *reversed(parts)])
+    return ".".join([aliases[start.id], *attributes])
 
 
 def _list_expressions(tree: ast.AST, aliases: dict[str, str]) -> Iterator[NameUse]:
